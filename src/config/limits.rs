@@ -1,0 +1,28 @@
+//! `limits`: rate limits.
+
+use serde::Deserialize;
+
+/// `limits`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests per second and address.
+    pub per_ip_per_second: u32,
+    /// Requests per second and Clerk user.
+    pub per_user_per_second: u32,
+    /// How many may come at once.
+    pub burst: u32,
+    /// Sockets of one Clerk user on one replica.
+    pub sockets_per_user: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_ip_per_second: 50,
+            per_user_per_second: 20,
+            burst: 100,
+            sockets_per_user: 20,
+        }
+    }
+}

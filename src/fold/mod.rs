@@ -1,0 +1,1 @@
+//! PURE: what an event changes. No tokio, no diesel, no axum.

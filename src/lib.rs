@@ -1,0 +1,29 @@
+//! Tributary turns bridged Messenger chats into data that a web app can use.
+//!
+//! The rooms of the house, from the outside in; an arrow points from the user to
+//! what it uses, and `tests/arrows.rs` holds the code to them:
+//!
+//! - [`commands`]: one file per command of the program
+//! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
+//! - [`jobs`]: work that survives a crash: discovery, backfill
+//! - [`ingest`]: the transaction pipeline: decode, fold, store
+//! - [`stream`]: who gets which frame, and who is told
+//! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
+//! - [`db`]: the only room that knows diesel
+//! - [`matrix`]: the wire: events, the homeserver's client, the registration
+//! - [`fold`]: pure: what an event changes
+//! - [`model`], [`config`], [`clock`]: values
+
+pub mod api;
+pub mod auth;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod db;
+pub mod fold;
+pub mod ingest;
+pub mod jobs;
+pub mod matrix;
+pub mod model;
+pub mod stream;
+pub mod ws;

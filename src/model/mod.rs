@@ -1,0 +1,13 @@
+//! Values without I/O.
+
+use uuid::Uuid;
+
+/// A new id: a `UUIDv7`, so that ids of one table sort by their making.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where ids are made"
+)]
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
