@@ -1,1 +1,6 @@
-//! The Matrix wire.
+//! The Matrix wire: what comes in is decoded here, what goes out is asked here.
+
+pub mod bridges;
+pub mod decode;
+pub mod ephemeral;
+pub mod transaction;

@@ -1,5 +1,12 @@
 //! Values without I/O.
 
+pub mod change;
+pub mod ephemeral;
+pub mod frame;
+pub mod incoming;
+pub mod portal;
+pub mod transient;
+
 use uuid::Uuid;
 
 /// A new id: a `UUIDv7`, so that ids of one table sort by their making.

@@ -1,0 +1,359 @@
+//! Raw JSON to an [`IncomingEvent`], one event at a time.
+//!
+//! Everything in an event may be hostile: sizes, numbers, times, nesting, U+0000
+//! (which Postgres can hold neither in text nor in jsonb and which becomes
+//! U+FFFD here, once). What cannot be decoded says which event it was, so that
+//! it can be kept as a dead letter.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Number, Value, value::RawValue};
+
+use crate::model::incoming::{IncomingEvent, RedactedBecause};
+
+/// The longest identifier that Matrix allows, in bytes (spec appendices, "Identifier grammar").
+const MAX_ID_BYTES: usize = 255;
+/// An age beyond this is no age: 20 years in milliseconds.
+const MAX_AGE_MS: i64 = 20 * 365 * 24 * 60 * 60 * 1000;
+
+/// An event that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Undecodable {
+    /// Its event id, if that much can be read.
+    pub event_id: Option<String>,
+    /// Its room, if that much can be read.
+    pub room_id: Option<String>,
+    /// What is wrong, without any of the content.
+    pub reason: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    event_id: String,
+    room_id: Option<String>,
+    sender: String,
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: Option<String>,
+    origin_server_ts: Number,
+    content: Map<String, Value>,
+    redacts: Option<Value>,
+    replaces_state: Option<Value>,
+    #[serde(default)]
+    unsigned: Value,
+}
+
+/// Decodes one event. `now` is the time of the batch's arrival; `room_id` is the
+/// room for events of `/state` and `/messages`, which may leave it out.
+///
+/// # Errors
+///
+/// [`Undecodable`] for whatever is not an event by the client-server specification.
+pub fn decode(
+    raw: &RawValue,
+    room_id: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<IncomingEvent, Undecodable> {
+    let undecodable = |reason| {
+        let (event_id, own_room) = header(raw);
+        Undecodable {
+            event_id,
+            room_id: room_id.map(str::to_owned).or(own_room),
+            reason,
+        }
+    };
+    let wire = parse(raw.get()).map_err(undecodable)?;
+    let room_id = wire
+        .room_id
+        .or_else(|| room_id.map(str::to_owned))
+        .ok_or_else(|| undecodable("no room_id"))?;
+    let ids = [&wire.event_id, &room_id, &wire.sender, &wire.kind];
+    if ids.into_iter().any(|id| !is_id(id))
+        || wire
+            .state_key
+            .as_ref()
+            .is_some_and(|key| key.len() > MAX_ID_BYTES)
+    {
+        return Err(undecodable(
+            "an identifier is empty or longer than 255 bytes",
+        ));
+    }
+    let age = wire.unsigned.get("age").and_then(Value::as_i64);
+    Ok(IncomingEvent {
+        redacts: id_of(wire.redacts.as_ref()).or_else(|| id_of(wire.content.get("redacts"))),
+        replaces_state: id_of(wire.unsigned.get("replaces_state"))
+            .or_else(|| id_of(wire.replaces_state.as_ref())),
+        redacted_because: redacted_because(&wire.unsigned, &wire.event_id),
+        origin_server_ts: milliseconds(&wire.origin_server_ts),
+        received_at: received_at(age, now),
+        event_id: wire.event_id,
+        room_id,
+        sender: wire.sender,
+        kind: wire.kind,
+        state_key: wire.state_key,
+        content: wire.content,
+    })
+}
+
+/// Makes the receipt times of a batch strictly rising, in its order: a leave and
+/// the message behind it must not share a time, since access ends at the leave.
+pub fn order_receipts(events: &mut [IncomingEvent]) {
+    for i in 1..events.len() {
+        let floor = events[i - 1].received_at + TimeDelta::microseconds(1);
+        if events[i].received_at < floor {
+            events[i].received_at = floor;
+        }
+    }
+}
+
+fn parse(raw: &str) -> Result<Wire, &'static str> {
+    let wrong = |error: serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => "a field is missing or of the wrong type",
+        _ => "not JSON that can be read, or nested too deep",
+    };
+    // U+0000 can only come as this escape: a raw one is no JSON.
+    if raw.contains("\\u0000") {
+        let mut value: Value = serde_json::from_str(raw).map_err(wrong)?;
+        clean(&mut value);
+        serde_json::from_value(value).map_err(wrong)
+    } else {
+        serde_json::from_str(raw).map_err(wrong)
+    }
+}
+
+/// Replaces U+0000 by U+FFFD in every string and key.
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => clean_text(text),
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        Value::Object(map) => {
+            for (mut key, mut item) in std::mem::take(map) {
+                clean_text(&mut key);
+                clean(&mut item);
+                map.insert(key, item);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn clean_text(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{FFFD}");
+    }
+}
+
+/// What can be read of an event that cannot be decoded. Unknown fields are
+/// skipped without recursion, so nesting is no obstacle here.
+fn header(raw: &RawValue) -> (Option<String>, Option<String>) {
+    #[derive(Deserialize)]
+    struct Header<'a> {
+        #[serde(borrow)]
+        event_id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        room_id: Option<&'a RawValue>,
+    }
+    let text = |field: Option<&RawValue>| {
+        let mut text: String = serde_json::from_str(field?.get()).ok()?;
+        clean_text(&mut text);
+        is_id(&text).then_some(text)
+    };
+    serde_json::from_str::<Header<'_>>(raw.get()).map_or((None, None), |header| {
+        (text(header.event_id), text(header.room_id))
+    })
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len())
+}
+
+fn id_of(value: Option<&Value>) -> Option<String> {
+    value?.as_str().filter(|id| is_id(id)).map(str::to_owned)
+}
+
+/// Any JSON number as milliseconds: absurd times are no reason to refuse an event.
+fn milliseconds(number: &Number) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` saturates, which is what is wanted"
+    )]
+    let from_float = |float: f64| float as i64;
+    number
+        .as_i64()
+        .or_else(|| number.as_u64().map(|_| i64::MAX))
+        .or_else(|| number.as_f64().map(from_float))
+        .unwrap_or(i64::MAX)
+}
+
+/// The homeserver's receipt: its `age` is counted from there.
+fn received_at(age: Option<i64>, now: DateTime<Utc>) -> DateTime<Utc> {
+    match age {
+        Some(age @ 0..=MAX_AGE_MS) => now - TimeDelta::milliseconds(age),
+        _ => now,
+    }
+}
+
+fn redacted_because(unsigned: &Value, event_id: &str) -> Option<RedactedBecause> {
+    let because = unsigned
+        .get("redacted_because")
+        .filter(|because| because.is_object())?;
+    Some(RedactedBecause {
+        // Without an id of its own it is still one redaction, and always the same.
+        event_id: id_of(because.get("event_id"))
+            .unwrap_or_else(|| format!("{event_id:.240}~redacted")),
+        sender: id_of(because.get("sender")).unwrap_or_default(),
+        origin_server_ts: match because.get("origin_server_ts") {
+            Some(Value::Number(number)) => milliseconds(number),
+            _ => 0,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, value::to_raw_value};
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(1_790_000_000_000).unwrap()
+    }
+
+    fn event() -> Value {
+        json!({
+            "event_id": "$e", "room_id": "!r", "sender": "@a:b", "type": "m.room.message",
+            "origin_server_ts": 1_789_999_999_000_i64, "content": {"msgtype": "m.text", "body": "hi"},
+            "unsigned": {"age": 500},
+        })
+    }
+
+    fn decoded(value: &Value) -> Result<IncomingEvent, Undecodable> {
+        decode(&to_raw_value(value).unwrap(), None, now())
+    }
+
+    #[test]
+    fn the_age_gives_the_receipt() {
+        let event = decoded(&event()).unwrap();
+        assert_eq!(event.received_at, now() - TimeDelta::milliseconds(500));
+        assert!(!event.is_historical());
+    }
+
+    #[test]
+    fn a_hostile_age_is_none() {
+        for age in [
+            json!(-1),
+            json!(i64::MAX),
+            json!(1e300),
+            json!("5"),
+            json!(null),
+        ] {
+            let mut value = event();
+            value["unsigned"]["age"] = age;
+            assert_eq!(decoded(&value).unwrap().received_at, now());
+        }
+    }
+
+    #[test]
+    fn nul_becomes_the_replacement_character_in_values_and_keys() {
+        let mut value = event();
+        value["content"]["body"] = json!("a\0b");
+        value["content"]["k\0"] = json!([{"\0": "\0"}]);
+        let content = decoded(&value).unwrap().content;
+        assert_eq!(content["body"], "a\u{FFFD}b");
+        assert_eq!(content["k\u{FFFD}"], json!([{"\u{FFFD}": "\u{FFFD}"}]));
+    }
+
+    #[test]
+    fn absurd_numbers_are_kept_or_bounded() {
+        for (number, expected) in [
+            ("1", 1),
+            ("-5", -5),
+            ("18446744073709551615", i64::MAX),
+            ("1e300", i64::MAX),
+            ("-1e300", i64::MIN),
+        ] {
+            let raw = serde_json::to_string(&event())
+                .unwrap()
+                .replace("1789999999000", number);
+            let raw = RawValue::from_string(raw).unwrap();
+            assert_eq!(
+                decode(&raw, None, now()).unwrap().origin_server_ts,
+                expected,
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_still_says_who_it_is() {
+        let deep = format!(
+            r#"{{"content":{}1{},"event_id":"$deep","room_id":"!r","type":"m.room.message"}}"#,
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
+        let refused = decode(&RawValue::from_string(deep).unwrap(), None, now()).unwrap_err();
+        assert_eq!(refused.event_id.as_deref(), Some("$deep"));
+        assert_eq!(refused.room_id.as_deref(), Some("!r"));
+    }
+
+    #[test]
+    fn what_synapse_allows_at_most_is_decoded() {
+        let mut content = json!(1);
+        for _ in 0..124 {
+            content = json!([content]);
+        }
+        let mut value = event();
+        value["content"] = json!({"body": "deep", "msgtype": "m.text", "x": content});
+        assert!(decoded(&value).is_ok());
+    }
+
+    #[test]
+    fn wrong_types_and_sizes_are_refused_with_what_is_known() {
+        for (field, bad) in [
+            ("sender", json!(1)),
+            ("sender", json!("")),
+            ("type", json!("t".repeat(256))),
+            ("content", json!([])),
+            ("origin_server_ts", json!("soon")),
+            ("state_key", json!("k".repeat(256))),
+        ] {
+            let mut value = event();
+            value[field] = bad;
+            assert_eq!(
+                decoded(&value).unwrap_err().event_id.as_deref(),
+                Some("$e"),
+                "{field}"
+            );
+        }
+        for id in [json!("$".repeat(256)), json!(""), json!(null), json!({})] {
+            let mut value = event();
+            value["event_id"] = id;
+            assert_eq!(decoded(&value).unwrap_err().event_id, None);
+        }
+    }
+
+    #[test]
+    fn a_redaction_is_found_at_either_place() {
+        let mut value = event();
+        value["redacts"] = json!("$top");
+        assert_eq!(decoded(&value).unwrap().redacts.as_deref(), Some("$top"));
+        let mut value = event();
+        value["content"]["redacts"] = json!("$content");
+        assert_eq!(
+            decoded(&value).unwrap().redacts.as_deref(),
+            Some("$content")
+        );
+    }
+
+    #[test]
+    fn receipts_rise_within_a_batch() {
+        let mut batch = vec![decoded(&event()).unwrap(); 3];
+        order_receipts(&mut batch);
+        assert!(
+            batch
+                .windows(2)
+                .all(|pair| pair[0].received_at < pair[1].received_at)
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! The body of `PUT /_matrix/app/v1/transactions/{txnId}`.
+//!
+//! Events stay raw here: a whole transaction is nested deeper than `serde_json`
+//! reads, and one bad event must not stop its neighbours.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+/// A pushed transaction, its parts still raw.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    /// Room events, in the homeserver's order.
+    pub events: Vec<&'a RawValue>,
+    /// Ephemeral events, under whichever key they came.
+    pub ephemeral: Vec<&'a RawValue>,
+}
+
+/// Why a body is no transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadTransaction {
+    /// Not JSON at all.
+    #[error("the body is not JSON")]
+    NotJson,
+    /// JSON of another shape.
+    #[error("the body has no array of events")]
+    BadJson,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    events: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    ephemeral: Option<Vec<&'a RawValue>>,
+    // The unstable names of MSC2409 and of the parts that Tributary has no use for.
+    #[serde(borrow, rename = "de.sorunome.msc2409.ephemeral")]
+    unstable_ephemeral: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "de.sorunome.msc2409.to_device")]
+    to_device: Option<&'a RawValue>,
+}
+
+impl<'a> Transaction<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`BadTransaction`] when it is not JSON, or has neither events nor ephemeral parts.
+    pub fn parse(body: &'a [u8]) -> Result<Self, BadTransaction> {
+        let body: Body<'a> = serde_json::from_slice(body).map_err(|error| {
+            if error.is_data() {
+                BadTransaction::BadJson
+            } else {
+                BadTransaction::NotJson
+            }
+        })?;
+        let only_ephemeral = body.ephemeral.is_some()
+            || body.unstable_ephemeral.is_some()
+            || body.to_device.is_some();
+        let events = match body.events {
+            Some(events) => events,
+            None if only_ephemeral => Vec::new(),
+            None => return Err(BadTransaction::BadJson),
+        };
+        // With both flags in the registration the same parts come under both names.
+        let ephemeral = body
+            .ephemeral
+            .filter(|parts| !parts.is_empty())
+            .or(body.unstable_ephemeral)
+            .unwrap_or_default();
+        Ok(Self { events, ephemeral })
+    }
+
+    /// What makes two requests the same transaction: the ids of its events, since
+    /// a retry has other ages, pruned contents and no ephemeral parts any more.
+    /// One without events is known by its ephemeral parts.
+    #[must_use]
+    pub fn digest(&self, event_ids: impl Iterator<Item = Option<impl AsRef<str>>>) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        if self.events.is_empty() {
+            hash.update(b"ephemeral");
+            for part in &self.ephemeral {
+                hash.update(part.get());
+            }
+        }
+        for id in event_ids {
+            hash.update(id.as_ref().map_or("?", AsRef::as_ref));
+            hash.update([0]);
+        }
+        hash.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_and_what_they_are() {
+        for (body, expected) in [
+            (r#"{"events":[]}"#, Ok((0, 0))),
+            (r#"{"events":[{},1,"x"],"other":{}}"#, Ok((3, 0))),
+            (r#"{"ephemeral":[{}]}"#, Ok((0, 1))),
+            (
+                r#"{"de.sorunome.msc2409.ephemeral":[{}],"events":[]}"#,
+                Ok((0, 1)),
+            ),
+            (
+                r#"{"ephemeral":[{}],"de.sorunome.msc2409.ephemeral":[{}],"events":[]}"#,
+                Ok((0, 1)),
+            ),
+            (r#"{"de.sorunome.msc2409.to_device":[]}"#, Ok((0, 0))),
+            ("{}", Err(BadTransaction::BadJson)),
+            (r#"{"events":{}}"#, Err(BadTransaction::BadJson)),
+            ("[]", Err(BadTransaction::BadJson)),
+            ("1", Err(BadTransaction::BadJson)),
+            ("", Err(BadTransaction::NotJson)),
+            ("{\"events\":[", Err(BadTransaction::NotJson)),
+            ("events", Err(BadTransaction::NotJson)),
+        ] {
+            let parsed = Transaction::parse(body.as_bytes())
+                .map(|txn| (txn.events.len(), txn.ephemeral.len()));
+            assert_eq!(parsed, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn nesting_does_not_stop_a_transaction() {
+        let body = format!(
+            r#"{{"events":[{}{}]}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert_eq!(Transaction::parse(body.as_bytes()).unwrap().events.len(), 1);
+    }
+
+    #[test]
+    fn the_digest_is_of_the_event_ids() {
+        let one = Transaction::parse(br#"{"events":[{"a":1}]}"#).unwrap();
+        let other = Transaction::parse(br#"{"events":[{"a":2}],"ephemeral":[{}]}"#).unwrap();
+        let ids = |id| std::iter::once(Some(id));
+        assert_eq!(one.digest(ids("$1")), other.digest(ids("$1")));
+        assert_ne!(one.digest(ids("$1")), one.digest(ids("$2")));
+        let typing = Transaction::parse(br#"{"ephemeral":[{"a":1}]}"#).unwrap();
+        let retry = Transaction::parse(br#"{"ephemeral":[],"events":[]}"#).unwrap();
+        let none = std::iter::empty::<Option<&str>>;
+        assert_ne!(typing.digest(none()), retry.digest(none()));
+    }
+}
