@@ -1,12 +1,24 @@
-//! Who is calling.
+//! Who is calling: Clerk session tokens, Matrix OpenID proofs, keys and codes.
 //!
+//! - [`clerk`]: the session tokens of the web app's users
+//! - [`dev`]: session tokens for development, signed with a key of one's own
 //! - [`bridge_people`]: Matrix ids that are nobody's account
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
 //! - [`codes`]: what a person copies from the desktop program to the web page
+//!
+//! Checks are pure; [`fetch`] is the only file that opens a connection.
 
 pub mod api_keys;
 pub mod bearer;
 pub mod bridge_people;
+pub mod clerk;
 pub mod codes;
+pub mod dev;
 mod digest;
+pub mod fetch;
 pub mod hs_token;
+mod pem;
+mod rsa;
+
+#[cfg(test)]
+mod testing;
