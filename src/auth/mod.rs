@@ -2,6 +2,7 @@
 //!
 //! - [`clerk`]: the session tokens of the web app's users
 //! - [`dev`]: session tokens for development, signed with a key of one's own
+//! - [`openid`]: a Matrix user's proof of being one
 //! - [`bridge_people`]: Matrix ids that are nobody's account
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
 //! - [`codes`]: what a person copies from the desktop program to the web page
@@ -17,6 +18,7 @@ pub mod dev;
 mod digest;
 pub mod fetch;
 pub mod hs_token;
+pub mod openid;
 mod pem;
 mod rsa;
 
