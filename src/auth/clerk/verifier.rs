@@ -112,22 +112,23 @@ impl Verifier {
 
     /// Fetches the keys now instead of with the first token, if they are fetched at all.
     pub async fn load_keys(&self) -> Health {
-        for issuer in self.issuers.iter() {
-            if let Keys::Fetched(set) = &issuer.keys {
-                return set.load().await;
-            }
+        match self.key_set() {
+            Some(set) => set.load().await,
+            None => Health::Up,
         }
-        Health::Up
     }
 
     /// Whether keys could be had when last needed. Asks nobody.
     #[must_use]
     pub fn health(&self) -> Health {
-        let mut sets = self.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            Keys::Fetched(set) => Some(set.health()),
+        self.key_set().map_or(Health::Up, |set| set.health())
+    }
+
+    fn key_set(&self) -> Option<&Arc<KeySet>> {
+        self.issuers.iter().find_map(|issuer| match &issuer.keys {
+            Keys::Fetched(set) => Some(set),
             Keys::Fixed(_) => None,
-        });
-        sets.next().unwrap_or(Health::Up)
+        })
     }
 }
 

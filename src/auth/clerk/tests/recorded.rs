@@ -1,5 +1,7 @@
 //! Clerk's own tokens, with what Clerk's own library makes of them.
 
+use serde_json::Value;
+
 use super::*;
 use crate::auth::clerk::jwks;
 
