@@ -1,0 +1,75 @@
+"""What all stacks of a checkout share: Synapse's venv and the Go binaries."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from state import StackError
+
+HERE = Path(__file__).resolve().parent
+BRIDGE = HERE.parent / "bridge"
+REQUIREMENTS = HERE / "requirements.txt"
+
+
+def install(cache: Path) -> None:
+    """Brings the cache up to date; a stamp of the inputs makes the second time fast."""
+    cache.mkdir(parents=True, exist_ok=True)
+    _unless_stamped(cache / "venv.stamp", _venv_inputs(), lambda: _make_venv(cache / "venv"))
+    _unless_stamped(cache / "bin.stamp", _go_inputs(), lambda: _build(cache / "bin"))
+
+
+def _unless_stamped(stamp: Path, wanted: str, make) -> None:
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    make()
+    stamp.write_text(wanted)
+
+
+def _digest(parts: list[bytes]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
+
+
+def _venv_inputs() -> str:
+    return _digest([sys.version.encode(), REQUIREMENTS.read_bytes()])
+
+
+def _go_inputs() -> str:
+    files = sorted(path for path in BRIDGE.rglob("*") if path.suffix == ".go" or path.name in ("go.mod", "go.sum"))
+    return _digest([part for path in files for part in (str(path.relative_to(BRIDGE)).encode(), path.read_bytes())])
+
+
+def _make_venv(venv: Path) -> None:
+    print(f"stack: installing Synapse into {venv}", flush=True)
+    shutil.rmtree(venv, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", venv])
+    # The list is complete, so nothing is resolved; wheels only, so nothing is compiled.
+    _run([venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+          "--only-binary", ":all:", "-r", REQUIREMENTS])
+
+
+def _build(target: Path) -> None:
+    print(f"stack: building the bridge and the switch into {target}", flush=True)
+    target.mkdir(exist_ok=True)
+    go = os.environ | {
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
+        "CGO_ENABLED": "1",  # for SQLite
+    }
+    # goolm is the pure Go implementation of Olm, so libolm is not needed.
+    _run(["go", "build", "-tags", "goolm", "-o", f"{target}/", "./..."], cwd=BRIDGE, env=go)
+
+
+def _run(command: list, **options) -> None:
+    try:
+        subprocess.run([str(part) for part in command], check=True, **options)
+    except FileNotFoundError as error:
+        raise StackError(f"{error.filename} is not installed") from error
+    except subprocess.CalledProcessError as error:
+        raise StackError(f"'{' '.join(map(str, command))}' failed with exit code {error.returncode}") from error

@@ -1,0 +1,103 @@
+"""The stack's own Postgres cluster, run by an unprivileged user when the stack is root's."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import processes
+from state import Stack, StackError
+
+
+def programs() -> Path:
+    """Where the server's programs are; Debian keeps them out of the path."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not versions:
+        raise StackError("Postgres's server is not installed (Debian: postgresql)")
+    return versions[-1].parent
+
+
+def owner() -> dict:
+    """How to run a server process: Postgres refuses root, so root's stacks use another user."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise StackError("there is neither a user 'postgres' nor 'nobody' to run Postgres as")
+
+
+def start(stack: Stack) -> None:
+    """Starts the cluster, made on first use."""
+    ours, tools = owner(), programs()
+    data = _data_directory(stack, ours)
+    env = processes.environment(data)
+    fresh = not (data / "PG_VERSION").exists()
+    if fresh:
+        _make_cluster(stack, tools, data, env, ours)
+    port = stack.data["postgres"]["port"]
+    ready = [tools / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    processes.start(
+        stack, "postgres",
+        [tools / "postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
+         "-c", "unix_socket_directories=", "-c", "max_connections=200"],
+        env, lambda: subprocess.run(ready, env=env, check=False).returncode == 0, cwd=data, **ours)
+    if fresh:
+        _make_databases(stack, tools)
+
+
+def _data_directory(stack: Stack, ours: dict) -> Path:
+    """The cluster's directory, outside the stack's when the server's user cannot get there."""
+    recorded = stack.data["postgres"].get("data_dir")
+    if recorded:
+        return Path(recorded)
+    data = stack.dir / "postgres"
+    if subprocess.run(["test", "-x", stack.dir], check=False, **ours).returncode != 0:
+        data = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
+        print(f"stack: {stack.dir} is closed to Postgres's user, the cluster is in {data}", flush=True)
+    data.mkdir(mode=0o700, exist_ok=True)
+    if ours:
+        os.chown(data, ours["user"], ours["group"])
+    stack.update(lambda whole: whole["postgres"].update({"data_dir": str(data)}))
+    return data
+
+
+def _make_cluster(stack: Stack, tools: Path, data: Path, env: dict, ours: dict) -> None:
+    with tempfile.NamedTemporaryFile("w") as password:
+        # A file of the server's user: the stack's own cannot be read by it.
+        if ours:
+            os.chown(password.name, ours["user"], ours["group"])
+        password.write(stack.data["postgres"]["postgres_password"] + "\n")
+        password.flush()
+        command = [tools / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256",
+                   f"--pwfile={password.name}", "-E", "UTF8", "--locale=C.UTF-8"]
+        made = subprocess.run(command, env=env, cwd=data, text=True, capture_output=True, check=False, **ours)
+    if made.returncode != 0:
+        raise StackError(f"initdb failed: {made.stderr or made.stdout}")
+
+
+def _make_databases(stack: Stack, tools: Path) -> None:
+    """Synapse wants the C collation; Tributary's database is as a hosted one would be."""
+    for name, locale in (("synapse", "C"), ("tributary", "C.UTF-8")):
+        password = stack.data["postgres"][f"{name}_password"]
+        sql(stack, tools, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        sql(stack, tools, f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE '{locale}'")
+
+
+def sql(stack: Stack, tools: Path, statement: str) -> None:
+    """Runs one statement as the superuser."""
+    at = stack.data["postgres"]
+    env = processes.environment(stack.dir, PGPASSWORD=at["postgres_password"])
+    done = subprocess.run([tools / "psql", "-q", "-X", "-h", at["host"], "-p", str(at["port"]), "-U", "postgres",
+                           "-v", "ON_ERROR_STOP=1", "postgres"],
+                          input=statement, env=env, text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise StackError(f"psql failed: {done.stderr}")

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""A whole Matrix installation for tests: Postgres, Synapse, a bridge and a switch.
+
+    stack.py install --cache DIR                    Synapse's venv, the bridge's and the switch's binaries
+    stack.py init    --dir DIR --cache DIR [...]    ports, secrets and configuration of one stack
+    stack.py up      --dir DIR COMPONENT...         start in this order, wait until each is healthy
+    stack.py down    --dir DIR [COMPONENT...]       stop, all in reverse order when none is named
+    stack.py restart --dir DIR COMPONENT...
+    stack.py status  --dir DIR [--json]
+    stack.py user    --dir DIR NAME                 register a Matrix user, print its token
+
+Only the standard library is used, and everything listens on 127.0.0.1.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import components
+import configs
+import install
+import processes
+from state import StackError, Stack
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, *, on_dir: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name)
+        if on_dir:
+            sub.add_argument("--dir", type=Path, required=True)
+        return sub
+
+    command("install", on_dir=False).add_argument("--cache", type=Path, required=True)
+    init = command("init")
+    init.add_argument("--cache", type=Path, required=True)
+    init.add_argument("--with-switch", action="store_true")
+    init.add_argument("--tributary-port", type=int)
+    for name in ("up", "restart"):
+        command(name).add_argument("components", nargs="+", choices=components.ORDER)
+    command("down").add_argument("components", nargs="*", default=[], metavar="COMPONENT")
+    command("status").add_argument("--json", action="store_true")
+    user = command("user")
+    user.add_argument("name")
+    user.add_argument("--admin", action="store_true")
+    return top
+
+
+def print_status(stack: Stack, as_json: bool) -> None:
+    """Shows what runs and what it takes."""
+    report = processes.status(stack, components.ORDER)
+    if as_json:
+        print(json.dumps(report, indent=2))
+        return
+    for name, entry in report.items():
+        line = f"pid {entry['pid']}, {entry['rss_kib'] // 1024} MiB" if entry["running"] else "down"
+        print(f"{name:10} {line}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Does what the command line says."""
+    if args.command == "install":
+        install.install(args.cache.resolve())
+        return
+    if args.command == "init":
+        configs.init(args.dir.resolve(), args.cache.resolve(), args.with_switch, args.tributary_port)
+        return
+    stack = Stack(args.dir.resolve())
+    if args.command == "up":
+        components.up(stack, args.components)
+    elif args.command == "down":
+        components.down(stack, args.components)
+    elif args.command == "restart":
+        components.down(stack, args.components)
+        components.up(stack, args.components)
+    elif args.command == "status":
+        print_status(stack, args.json)
+    elif args.command == "user":
+        print(json.dumps(components.register_user(stack, args.name, args.admin)))
+
+
+def main() -> int:
+    """Runs a command; a failure of the stack is a message and exit code 1, not a traceback."""
+    try:
+        run(parser().parse_args())
+    except StackError as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
