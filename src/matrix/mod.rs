@@ -1,6 +1,7 @@
 //! The Matrix wire: what comes in is decoded here, what goes out is asked here.
 
 pub mod bridges;
+pub mod client;
 pub mod decode;
 pub mod ephemeral;
 pub mod transaction;
