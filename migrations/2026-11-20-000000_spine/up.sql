@@ -299,8 +299,8 @@ CREATE TABLE tributary.jobs (
     finished_at timestamptz
 );
 CREATE UNIQUE INDEX jobs_active ON tributary.jobs (kind, key) WHERE state IN ('queued', 'running', 'waiting');
-CREATE INDEX jobs_due ON tributary.jobs (run_at, id) WHERE state IN ('queued', 'waiting');
-CREATE INDEX jobs_leased ON tributary.jobs (lease_until) WHERE state = 'running';
+CREATE INDEX jobs_due ON tributary.jobs (kind, run_at, id) WHERE state IN ('queued', 'waiting');
+CREATE INDEX jobs_leased ON tributary.jobs (kind, lease_until) WHERE state = 'running';
 CREATE INDEX jobs_finished ON tributary.jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- A customer's stream: the counter is taken inside the transaction as its last
