@@ -1,0 +1,137 @@
+//! The ends of a job, and of a try.
+
+use std::time::Duration;
+
+use diesel::{
+    OptionalExtension as _, QueryableByName,
+    sql_types::{Bool, Double, Nullable, Text, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::{Held, JobState};
+use crate::db::{Conn, Result};
+
+/// What became of a job whose holder said that it is through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It has ended.
+    ForGood,
+    /// It was asked for again meanwhile, and is queued.
+    Again,
+    /// It was not the holder's any more.
+    LeaseLost,
+}
+
+/// The job is done.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish(conn: &Conn, held: Held, reason: &str) -> Result<Ended> {
+    end(conn, held, JobState::Done, Some(reason), None).await
+}
+
+/// The job is given up. What was asked for while it ran is still tried.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn fail(conn: &Conn, held: Held, error: &str) -> Result<Ended> {
+    end(conn, held, JobState::Failed, None, Some(error)).await
+}
+
+async fn end(
+    mut conn: &Conn,
+    held: Held,
+    state: JobState,
+    reason: Option<&str>,
+    error: Option<&str>,
+) -> Result<Ended> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        requeued: bool,
+    }
+    let row: Option<Row> = diesel::sql_query(
+        "UPDATE tributary.jobs SET
+            state = CASE WHEN again THEN 'queued' ELSE $3 END,
+            progress = CASE WHEN again THEN '{}' ELSE progress END,
+            run_at = CASE WHEN again THEN now() ELSE run_at END,
+            attempts = CASE WHEN again THEN 0 ELSE attempts END,
+            reason = CASE WHEN again THEN NULL ELSE $4 END,
+            started_at = CASE WHEN again THEN NULL ELSE started_at END,
+            finished_at = CASE WHEN again THEN NULL ELSE now() END,
+            error = $5, again = false, lease_owner = NULL, lease_until = NULL
+         WHERE id = $1 AND lease_owner = $2 AND state = 'running'
+         RETURNING state = 'queued' AS requeued",
+    )
+    .bind::<SqlUuid, _>(held.job)
+    .bind::<SqlUuid, _>(held.owner)
+    .bind::<Text, _>(state.as_str())
+    .bind::<Nullable<Text>, _>(reason.map(storable))
+    .bind::<Nullable<Text>, _>(error.map(storable))
+    .get_result(&mut conn)
+    .await
+    .optional()?;
+    Ok(match row {
+        Some(Row { requeued: true }) => Ended::Again,
+        Some(Row { requeued: false }) => Ended::ForGood,
+        None => Ended::LeaseLost,
+    })
+}
+
+/// The try failed; the next one is due after `pause`. False when the lease is
+/// lost.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn wait(mut conn: &Conn, held: Held, pause: Duration, error: &str) -> Result<bool> {
+    let rows = diesel::sql_query(
+        "UPDATE tributary.jobs SET
+            state = 'waiting', run_at = now() + make_interval(secs => $3), error = $4,
+            attempts = attempts + 1, lease_owner = NULL, lease_until = NULL
+         WHERE id = $1 AND lease_owner = $2 AND state = 'running'",
+    )
+    .bind::<SqlUuid, _>(held.job)
+    .bind::<SqlUuid, _>(held.owner)
+    .bind::<Double, _>(pause.as_secs_f64())
+    .bind::<Text, _>(storable(error))
+    .execute(&mut conn)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Calls a job off, whoever holds it. False when it is not active.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn cancel(mut conn: &Conn, id: Uuid) -> Result<bool> {
+    let rows = diesel::sql_query(
+        "UPDATE tributary.jobs SET
+            state = 'cancelled', reason = 'cancelled', finished_at = now(),
+            again = false, lease_owner = NULL, lease_until = NULL
+         WHERE id = $1 AND state IN ('queued', 'running', 'waiting')",
+    )
+    .bind::<SqlUuid, _>(id)
+    .execute(&mut conn)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// An end must not fail for its explanation: Postgres holds no U+0000, and
+/// nobody reads more than a few lines.
+fn storable(why: &str) -> String {
+    why.chars()
+        .take(500)
+        .map(|c| {
+            if c == '\0' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
