@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod runner;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
