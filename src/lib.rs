@@ -12,9 +12,11 @@
 //! - [`db`]: the only room that knows diesel
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
 //! - [`fold`]: pure: what an event changes
+//! - [`app`]: what they have in common
 //! - [`model`], [`config`], [`clock`]: values
 
 pub mod api;
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod commands;

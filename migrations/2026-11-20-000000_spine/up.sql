@@ -2,6 +2,17 @@
 -- behind a transaction pooler the search_path cannot be relied on.
 CREATE SCHEMA tributary;
 
+-- A UUIDv7 (RFC 9562): Postgres makes them itself only from version 18 on.
+CREATE FUNCTION tributary.uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(
+        set_bit(set_bit(
+            overlay(uuid_send(gen_random_uuid())
+                    placing substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                    FROM 1 FOR 6),
+            52, 1), 53, 1),
+        'hex')::uuid
+$$;
+
 -- One row. The epoch is part of every stream cursor: a restored backup gets a
 -- new one, so that a cursor from the lost future is answered with `resync`.
 CREATE TABLE tributary.installation (
@@ -78,7 +89,7 @@ CREATE INDEX link_attempts_user ON tributary.link_attempts (user_id, attempted_a
 
 -- A conversation is what the bridge calls a portal; it outlives its Matrix room.
 CREATE TABLE tributary.conversations (
-    id              uuid PRIMARY KEY,
+    id              uuid PRIMARY KEY DEFAULT tributary.uuid_v7(),
     bridge_id       text NOT NULL,
     network         text NOT NULL,
     protocol_id     text NOT NULL,
@@ -135,7 +146,7 @@ CREATE INDEX room_members_user ON tributary.room_members (user_id, membership);
 -- time. Null bounds are open. `user_id` is the connection's Clerk user, repeated
 -- here so that every read is decided by one index.
 CREATE TABLE tributary.room_grants (
-    id              uuid PRIMARY KEY,
+    id              uuid PRIMARY KEY DEFAULT tributary.uuid_v7(),
     connection_id   uuid NOT NULL REFERENCES tributary.messenger_connections ON DELETE CASCADE,
     user_id         text NOT NULL,
     room_id         text NOT NULL REFERENCES tributary.rooms ON DELETE CASCADE,
@@ -145,7 +156,7 @@ CREATE TABLE tributary.room_grants (
     created_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX room_grants_open ON tributary.room_grants (connection_id, room_id) WHERE until_at IS NULL;
-CREATE INDEX room_grants_user ON tributary.room_grants (user_id, conversation_id);
+CREATE INDEX room_grants_user ON tributary.room_grants (user_id, conversation_id, room_id);
 CREATE INDEX room_grants_room ON tributary.room_grants (room_id);
 CREATE INDEX room_grants_conversation ON tributary.room_grants (conversation_id);
 
@@ -173,7 +184,7 @@ CREATE INDEX conversation_access_conversation ON tributary.conversation_access (
 
 -- A media file as Matrix names it. The archive fills the rest.
 CREATE TABLE tributary.media (
-    id         uuid PRIMARY KEY,
+    id         uuid PRIMARY KEY DEFAULT tributary.uuid_v7(),
     mxc        text NOT NULL UNIQUE,
     state      text NOT NULL DEFAULT 'pending'
                CHECK (state IN ('pending', 'stored', 'too_large', 'forbidden', 'missing', 'failed')),
@@ -184,7 +195,7 @@ ALTER TABLE tributary.conversations
 CREATE INDEX conversations_avatar ON tributary.conversations (avatar_media_id) WHERE avatar_media_id IS NOT NULL;
 
 CREATE TABLE tributary.participants (
-    id              uuid PRIMARY KEY,
+    id              uuid PRIMARY KEY DEFAULT tributary.uuid_v7(),
     conversation_id uuid NOT NULL REFERENCES tributary.conversations ON DELETE CASCADE,
     matrix_user_id  text NOT NULL,
     external_id     text,
@@ -222,6 +233,8 @@ CREATE TABLE tributary.messages (
     event_id             text NOT NULL,
     sender_id            uuid NOT NULL REFERENCES tributary.participants ON DELETE CASCADE,
     sender               text NOT NULL,
+    -- the event's type: what a redaction leaves of `type`, which is the msgtype
+    event_type           text NOT NULL,
     type                 text NOT NULL,
     body                 text NOT NULL,
     formatted_body       text,
@@ -301,6 +314,7 @@ CREATE TABLE tributary.jobs (
 CREATE UNIQUE INDEX jobs_active ON tributary.jobs (kind, key) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX jobs_due ON tributary.jobs (kind, run_at, id) WHERE state IN ('queued', 'waiting');
 CREATE INDEX jobs_leased ON tributary.jobs (kind, lease_until) WHERE state = 'running';
+CREATE INDEX jobs_key ON tributary.jobs (kind, key, created_at DESC);
 CREATE INDEX jobs_finished ON tributary.jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- A customer's stream: the counter is taken inside the transaction as its last

@@ -3,7 +3,6 @@
 //! - [`clerk`]: the session tokens of the web app's users
 //! - [`dev`]: session tokens for development, signed with a key of one's own
 //! - [`openid`]: a Matrix user's proof of being one
-//! - [`bridge_people`]: Matrix ids that are nobody's account
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
 //! - [`codes`]: what a person copies from the desktop program to the web page
 //!
@@ -11,7 +10,6 @@
 
 pub mod api_keys;
 pub mod bearer;
-pub mod bridge_people;
 pub mod clerk;
 pub mod codes;
 pub mod dev;

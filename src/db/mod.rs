@@ -1,11 +1,31 @@
-//! The database: the only room that knows diesel.
+//! The database: the only room that knows diesel. It speaks SQL and decides nothing.
+//!
+//! Writes are set-based: a function takes the facts of a whole batch as arrays,
+//! so that the number of statements does not depend on the number of events.
+//! Every table is named with its schema, since behind a transaction pooler the
+//! `search_path` cannot be relied on.
 
+pub mod dead_letters;
+pub mod grants;
 pub mod jobs;
-mod pool;
+pub mod ledger;
+pub mod members;
+pub mod messages;
+pub mod migrate;
+pub mod notify;
+pub mod pool;
+pub mod read;
+pub mod receipts;
+pub mod rooms;
+pub mod state;
+pub mod stream;
+pub mod transients;
+pub mod viewers;
 
-pub use self::pool::{Conn, Pool, migrate, pool};
+pub use self::{
+    migrate::migrate,
+    pool::{Connection, Database, Error},
+};
 
 /// What a statement answers.
 pub type Result<T> = diesel::QueryResult<T>;
-/// Why a statement failed.
-pub use diesel::result::Error;

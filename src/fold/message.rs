@@ -15,6 +15,20 @@ pub fn is_message(kind: &str) -> bool {
     matches!(kind, "m.room.message" | "m.sticker" | "m.room.encrypted")
 }
 
+/// Whether an event is a message of its own, not an edit of another one.
+#[must_use]
+pub fn is_new_message(event: &IncomingEvent) -> bool {
+    event.state_key.is_none() && is_message(&event.kind) && !is_edit(event)
+}
+
+fn is_edit(event: &IncomingEvent) -> bool {
+    let relation = event.content.get("m.relates_to");
+    relation
+        .and_then(|r| r.get("rel_type"))
+        .and_then(Value::as_str)
+        == Some("m.replace")
+}
+
 /// The message of an event; none for an edit, which is a version of another one.
 ///
 /// # Errors

@@ -1,1 +1,34 @@
-//! The transaction pipeline.
+//! The pipeline from raw events to committed rows.
+//!
+//! A push ([`transaction`]) and a page of history ([`store()`]) take the same way:
+//! decode, sort by what the room is ([`partition`]), fold, write in sets, and
+//! tell the viewers ([`announce`]). It calls nobody but Postgres.
+
+mod announce;
+mod ephemeral;
+mod partition;
+mod states;
+mod store;
+pub mod transaction;
+
+use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
+
+pub use self::{
+    states::{Derived, apply as apply_states, map as map_rooms},
+    store::{Batch, Stored, store},
+};
+
+/// What ingest works with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Postgres.
+    pub db: Database,
+    /// Who is who.
+    pub bridges: std::sync::Arc<Bridges>,
+    /// The time.
+    pub clock: Clock,
+    /// Where committed frames are announced.
+    pub feed: Feed,
+    /// Woken when jobs have been queued.
+    pub jobs: std::sync::Arc<tokio::sync::Notify>,
+}

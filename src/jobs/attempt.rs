@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{Lease, Outcome, Timing, Waker, backoff, handler::Kind};
 use crate::db::{
-    Pool,
+    Database,
     jobs::{self, Ended, Held, Job},
 };
 
@@ -20,7 +20,7 @@ use crate::db::{
 const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 pub(super) struct Attempt {
-    pub(super) pool: Pool,
+    pub(super) pool: Database,
     pub(super) kind: Kind,
     pub(super) job: Job,
     pub(super) held: Held,

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{
-    self, Conn,
+    self, Connection,
     jobs::{Held, Job},
 };
 
@@ -83,7 +83,7 @@ impl Lease {
     /// # Errors
     ///
     /// The database's.
-    pub async fn progress(&self, conn: &Conn, progress: &Value) -> db::Result<bool> {
+    pub async fn progress(&self, conn: &Connection, progress: &Value) -> db::Result<bool> {
         let ours = db::jobs::progress(conn, self.held, progress).await?;
         if !ours {
             self.lose();

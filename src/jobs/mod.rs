@@ -1,10 +1,15 @@
 //! Work that survives a crash.
 //!
 //! [`Runner`] claims jobs from the database and hands each to the [`Handler`]
-//! of its kind. It knows nothing of what they do.
+//! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`] and
+//! [`backfill`] do.
 
 mod attempt;
+pub mod backfill;
 mod backoff;
+pub mod discover;
+pub mod discover_bridge;
+mod eyes;
 mod handler;
 mod runner;
 
@@ -12,3 +17,21 @@ pub use self::{
     handler::{Handler, Handlers, KindLimits, Lease, Outcome},
     runner::{Runner, Timing, Waker},
 };
+
+/// What an error of the homeserver's means for a job.
+fn retry(error: &crate::matrix::client::ClientError) -> Outcome {
+    use crate::matrix::client::Retry;
+    match error.retry() {
+        Retry::After(pause) => Outcome::Retry {
+            error: error.to_string(),
+            after: Some(pause),
+        },
+        Retry::Later => Outcome::Retry {
+            error: error.to_string(),
+            after: None,
+        },
+        Retry::No => Outcome::Failed {
+            error: error.to_string(),
+        },
+    }
+}

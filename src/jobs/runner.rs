@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{Handlers, attempt::Attempt, backoff};
 use crate::{
     db::{
-        Pool,
+        Database,
         jobs::{self, Held, Job, Wanted},
     },
     model::new_id,
@@ -45,6 +45,12 @@ impl Default for Timing {
 pub struct Waker(Arc<Notify>);
 
 impl Waker {
+    /// Wakes by this handle, which rooms that know nothing of jobs may hold.
+    #[must_use]
+    pub fn new(handle: Arc<Notify>) -> Self {
+        Self(handle)
+    }
+
     /// To be called after the transaction that enqueued a job has committed.
     pub fn wake(&self) {
         self.0.notify_one();
@@ -53,7 +59,7 @@ impl Waker {
 
 /// Claims jobs and hands them to the handlers of their kinds.
 pub struct Runner {
-    pool: Pool,
+    pool: Database,
     handlers: Handlers,
     waker: Waker,
     timing: Timing,
@@ -64,7 +70,7 @@ impl Runner {
     /// A runner that works until `stop` is cancelled.
     #[must_use]
     pub fn new(
-        pool: Pool,
+        pool: Database,
         handlers: Handlers,
         waker: Waker,
         timing: Timing,

@@ -1,10 +1,15 @@
 //! Values without I/O.
 
 pub mod change;
+pub mod connection;
+pub mod conversation;
 pub mod ephemeral;
 pub mod frame;
 pub mod incoming;
+pub mod message;
+pub mod participant;
 pub mod portal;
+pub mod time;
 pub mod transient;
 
 use uuid::Uuid;

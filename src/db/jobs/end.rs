@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use super::{Held, JobState};
-use crate::db::{Conn, Result};
+use crate::db::{Connection, Result};
 
 /// What became of a job whose holder said that it is through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Ended {
 /// # Errors
 ///
 /// The database's.
-pub async fn finish(conn: &Conn, held: Held, reason: &str) -> Result<Ended> {
+pub async fn finish(conn: &Connection, held: Held, reason: &str) -> Result<Ended> {
     end(conn, held, JobState::Done, Some(reason), None).await
 }
 
@@ -37,12 +37,12 @@ pub async fn finish(conn: &Conn, held: Held, reason: &str) -> Result<Ended> {
 /// # Errors
 ///
 /// The database's.
-pub async fn fail(conn: &Conn, held: Held, error: &str) -> Result<Ended> {
+pub async fn fail(conn: &Connection, held: Held, error: &str) -> Result<Ended> {
     end(conn, held, JobState::Failed, None, Some(error)).await
 }
 
 async fn end(
-    mut conn: &Conn,
+    mut conn: &Connection,
     held: Held,
     state: JobState,
     reason: Option<&str>,
@@ -87,7 +87,7 @@ async fn end(
 /// # Errors
 ///
 /// The database's.
-pub async fn wait(mut conn: &Conn, held: Held, pause: Duration, error: &str) -> Result<bool> {
+pub async fn wait(mut conn: &Connection, held: Held, pause: Duration, error: &str) -> Result<bool> {
     let rows = diesel::sql_query(
         "UPDATE tributary.jobs SET
             state = 'waiting', run_at = now() + make_interval(secs => $3), error = $4,
@@ -108,7 +108,7 @@ pub async fn wait(mut conn: &Conn, held: Held, pause: Duration, error: &str) -> 
 /// # Errors
 ///
 /// The database's.
-pub async fn cancel(mut conn: &Conn, id: Uuid) -> Result<bool> {
+pub async fn cancel(mut conn: &Connection, id: Uuid) -> Result<bool> {
     let rows = diesel::sql_query(
         "UPDATE tributary.jobs SET
             state = 'cancelled', reason = 'cancelled', finished_at = now(),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    db::{Conn, Result},
+    db::{Connection, Result},
     model::new_id,
 };
 
@@ -45,7 +45,7 @@ pub struct Enqueued {
 /// # Errors
 ///
 /// The database's.
-pub async fn enqueue(conn: &Conn, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+pub async fn enqueue(conn: &Connection, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
     let mut answers = HashMap::new();
     let mut rest: Vec<_> = jobs.iter().enumerate().collect();
     // One statement cannot touch a row twice, so repetitions take a turn each.
@@ -90,7 +90,7 @@ struct Row {
     key: String,
 }
 
-async fn upsert(mut conn: &Conn, jobs: &[&NewJob]) -> Result<Vec<Enqueued>> {
+async fn upsert(mut conn: &Connection, jobs: &[&NewJob]) -> Result<Vec<Enqueued>> {
     let ids: Vec<Uuid> = jobs.iter().map(|_| new_id()).collect();
     let rows: Vec<Row> = diesel::sql_query(UPSERT)
         .bind::<Array<SqlUuid>, _>(&ids)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{COLUMNS, Job};
-use crate::db::{Conn, Result};
+use crate::db::{Connection, Result};
 
 /// A job in somebody's hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Wanted {
 ///
 /// The database's.
 pub async fn claim(
-    mut conn: &Conn,
+    mut conn: &Connection,
     owner: Uuid,
     wanted: &[Wanted],
     lease: Duration,
@@ -90,7 +90,7 @@ pub async fn claim(
 /// # Errors
 ///
 /// The database's.
-pub async fn renew(mut conn: &Conn, held: Held, lease: Duration) -> Result<bool> {
+pub async fn renew(mut conn: &Connection, held: Held, lease: Duration) -> Result<bool> {
     let rows = diesel::sql_query(
         "UPDATE tributary.jobs SET lease_until = now() + make_interval(secs => $3)
          WHERE id = $1 AND lease_owner = $2 AND state = 'running'",
@@ -112,7 +112,7 @@ pub async fn renew(mut conn: &Conn, held: Held, lease: Duration) -> Result<bool>
 /// # Errors
 ///
 /// The database's.
-pub async fn progress(mut conn: &Conn, held: Held, progress: &Value) -> Result<bool> {
+pub async fn progress(mut conn: &Connection, held: Held, progress: &Value) -> Result<bool> {
     let rows = diesel::sql_query(
         "UPDATE tributary.jobs SET progress = $3, attempts = 0
          WHERE id = $1 AND lease_owner = $2 AND state = 'running'",
@@ -131,7 +131,7 @@ pub async fn progress(mut conn: &Conn, held: Held, progress: &Value) -> Result<b
 /// # Errors
 ///
 /// The database's.
-pub async fn release(mut conn: &Conn, held: Held) -> Result<bool> {
+pub async fn release(mut conn: &Connection, held: Held) -> Result<bool> {
     let rows = diesel::sql_query(
         "UPDATE tributary.jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL
          WHERE id = $1 AND lease_owner = $2 AND state = 'running'",

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use super::{COLUMNS, Job, JobState};
-use crate::db::{Conn, Result};
+use crate::db::{Connection, Result};
 
 /// Which jobs to list; `None` is any.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +28,7 @@ pub struct Filter<'a> {
 /// # Errors
 ///
 /// The database's.
-pub async fn get(mut conn: &Conn, id: Uuid) -> Result<Option<Job>> {
+pub async fn get(mut conn: &Connection, id: Uuid) -> Result<Option<Job>> {
     diesel::sql_query(format!(
         "SELECT {COLUMNS} FROM tributary.jobs j WHERE j.id = $1"
     ))
@@ -43,7 +43,7 @@ pub async fn get(mut conn: &Conn, id: Uuid) -> Result<Option<Job>> {
 /// # Errors
 ///
 /// The database's.
-pub async fn list(mut conn: &Conn, filter: Filter<'_>, limit: i64) -> Result<Vec<Job>> {
+pub async fn list(mut conn: &Connection, filter: Filter<'_>, limit: i64) -> Result<Vec<Job>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM tributary.jobs j
          WHERE ($1 IS NULL OR j.kind = $1) AND ($2 IS NULL OR j.key = $2)

@@ -37,9 +37,9 @@ impl TestDatabase {
         Self { name, url }
     }
 
-    /// A pool on it.
-    pub(crate) fn pool(&self) -> db::Pool {
-        db::pool(&self.url, 10).unwrap()
+    /// Connections to it.
+    pub(crate) fn database(&self) -> db::Database {
+        db::Database::new(&self.url, 10).unwrap()
     }
 
     /// Takes it away from everybody, as an outage does.

@@ -7,21 +7,21 @@ use serde_json::json;
 use tokio::time::timeout;
 use tributary::{
     db::{
-        self, Conn,
+        self, Connection,
         jobs::{self, Ended, Filter, Held, Job, JobState, Wanted},
     },
     model::new_id,
 };
 
 use super::{
+    crate::support::{eventually, postgres::TestDatabase},
     KIND, empty, enqueue, get, job, nobodys,
-    support::{eventually, postgres::TestDatabase},
 };
 
 const LEASE: Duration = Duration::from_mins(1);
 const GONE: Duration = Duration::ZERO;
 
-async fn claim(conn: &Conn, limit: i32, lease: Duration) -> Vec<(Held, Job)> {
+async fn claim(conn: &Connection, limit: i32, lease: Duration) -> Vec<(Held, Job)> {
     let owner = new_id();
     let wanted = [Wanted { kind: KIND, limit }];
     let jobs = jobs::claim(conn, owner, &wanted, lease).await.unwrap();
@@ -30,7 +30,7 @@ async fn claim(conn: &Conn, limit: i32, lease: Duration) -> Vec<(Held, Job)> {
         .collect()
 }
 
-async fn claim_one(conn: &Conn) -> (Held, Job) {
+async fn claim_one(conn: &Connection) -> (Held, Job) {
     let mut claimed = claim(conn, 1, LEASE).await;
     claimed.pop().expect("a job is due")
 }
@@ -38,7 +38,7 @@ async fn claim_one(conn: &Conn) -> (Held, Job) {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_twice_widens_the_job() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let ask = async |payload| jobs::enqueue(&conn, &[job("a", payload)]).await.unwrap()[0];
 
@@ -60,7 +60,7 @@ async fn asking_twice_widens_the_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_in_the_order_of_the_questions() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let known = enqueue(&conn, "b").await.id;
     let asked = ["c", "b", "a", "c"].map(|key| job(key, json!({"days": 1})));
@@ -80,7 +80,7 @@ async fn answers_are_in_the_order_of_the_questions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_at_the_same_time_makes_one_job() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let asks = (0..8).map(|days| {
         let pool = pool.clone();
         tokio::spawn(async move {
@@ -110,7 +110,7 @@ async fn asking_at_the_same_time_makes_one_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_asker_waits_for_one_that_has_not_committed() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let mut first = pool.get().await.unwrap();
     first.batch_execute("BEGIN").await.unwrap();
     let created = enqueue(&first, "a").await;
@@ -138,7 +138,7 @@ async fn an_asker_waits_for_one_that_has_not_committed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_claimed_by_kind_in_order_and_once() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     for key in ["a", "b", "c"] {
         enqueue(&conn, key).await;
@@ -179,7 +179,7 @@ async fn jobs_are_claimed_by_kind_in_order_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_lease_is_taken_over_before_what_is_due() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (dead, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -230,7 +230,7 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_lease_is_not_taken_over() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     enqueue(&conn, "a").await;
     let (held, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -241,7 +241,7 @@ async fn a_renewed_lease_is_not_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_of_a_lost_lease_is_rolled_back() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let mut conn = pool.get().await.unwrap();
     enqueue(&conn, "a").await;
     let (dead, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -271,7 +271,7 @@ async fn a_step_of_a_lost_lease_is_rolled_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_is_not_committed_cannot_be_taken_over() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let mut stepping = pool.get().await.unwrap();
     enqueue(&stepping, "a").await;
     let (held, _) = claim(&stepping, 1, GONE).await.pop().unwrap();
@@ -293,7 +293,7 @@ async fn a_step_that_is_not_committed_cannot_be_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_while_it_runs_goes_once_more() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     for end in [JobState::Done, JobState::Failed] {
@@ -336,7 +336,7 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_counts_and_delays() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (held, _) = claim_one(&conn).await;
@@ -368,7 +368,7 @@ async fn waiting_counts_and_delays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_released_is_due_at_once_and_keeps_its_place() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     enqueue(&conn, "b").await;
@@ -389,7 +389,7 @@ async fn what_is_released_is_due_at_once_and_keeps_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_is_nobodys() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (held, _) = claim_one(&conn).await;
@@ -412,7 +412,7 @@ async fn a_cancelled_job_is_nobodys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_filtered_and_paged() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let mut ids = Vec::new();
     for key in ["a", "b", "c"] {

@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod postgres;
+pub(crate) mod world;
 
 use std::{future::Future, time::Duration};
 

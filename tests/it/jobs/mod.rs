@@ -1,16 +1,12 @@
 //! Jobs, against a real Postgres.
 
-#![cfg(test)]
-
 mod runner;
-#[path = "../support/mod.rs"]
-mod support;
 mod table;
 
 use serde_json::{Map, Value, json};
 use tributary::{
     db::{
-        Conn, Pool,
+        Connection, Database,
         jobs::{self, Enqueued, Job, NewJob},
     },
     model::new_id,
@@ -29,7 +25,7 @@ fn job(key: &str, payload: Value) -> NewJob {
     }
 }
 
-async fn enqueue(conn: &Conn, key: &str) -> Enqueued {
+async fn enqueue(conn: &Connection, key: &str) -> Enqueued {
     let new = NewJob {
         kind: KIND,
         key: key.to_owned(),
@@ -38,7 +34,7 @@ async fn enqueue(conn: &Conn, key: &str) -> Enqueued {
     jobs::enqueue(conn, &[new]).await.unwrap()[0]
 }
 
-async fn get(pool: &Pool, id: uuid::Uuid) -> Job {
+async fn get(pool: &Database, id: uuid::Uuid) -> Job {
     let conn = pool.get().await.unwrap();
     jobs::get(&conn, id)
         .await

@@ -10,15 +10,15 @@ use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tributary::{
     db::{
-        Pool,
+        Database,
         jobs::{self, Job, JobState},
     },
     jobs::{Handler, Handlers, KindLimits, Lease, Outcome, Runner, Timing, Waker},
 };
 
 use super::{
+    crate::support::{eventually, postgres::TestDatabase},
     KIND, enqueue, get,
-    support::{eventually, postgres::TestDatabase},
 };
 
 /// Counts the runs of each key, and does what `act` says.
@@ -47,7 +47,7 @@ where
 
 /// A runner at work.
 struct Replica {
-    pool: Pool,
+    pool: Database,
     runs: Arc<Mutex<HashMap<String, u32>>>,
     waker: Waker,
     stop: CancellationToken,
@@ -66,7 +66,7 @@ const TIMING: Timing = Timing {
 };
 
 impl Replica {
-    fn start<A, F>(pool: &Pool, timing: Timing, limits: KindLimits, act: A) -> Self
+    fn start<A, F>(pool: &Database, timing: Timing, limits: KindLimits, act: A) -> Self
     where
         A: Fn(u32, Job, Lease) -> F + Send + Sync + 'static,
         F: Future<Output = Outcome> + Send + 'static,
@@ -130,7 +130,7 @@ fn done() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_share_the_work_and_do_it_once() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     // Held back until both have some, so that neither can take it all.
     let gate = Arc::new(Semaphore::new(0));
     let replicas = [(); 2].map(|()| {
@@ -180,7 +180,7 @@ async fn two_replicas_share_the_work_and_do_it_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_replica_goes_on_after_a_kill() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -220,7 +220,7 @@ async fn another_replica_goes_on_after_a_kill() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_job_keeps_its_lease() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -249,7 +249,7 @@ async fn a_long_job_keeps_its_lease() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_while_it_runs_runs_once_more() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let gate = Arc::new(Semaphore::new(0));
     let held_back = Arc::clone(&gate);
     let replica = Replica::start(&pool, TIMING, LIMITS, move |_, _, _| {
@@ -273,7 +273,7 @@ async fn what_is_asked_for_while_it_runs_runs_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_is_told_so() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -303,7 +303,7 @@ async fn a_cancelled_job_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_tried_again_after_a_pause() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let replica = Replica::start(&pool, TIMING, LIMITS, |run, job: Job, _| async move {
         let after = (job.key == "soon").then_some(Duration::ZERO);
         match (job.key.as_str(), run) {
@@ -332,7 +332,7 @@ async fn a_failure_is_tried_again_after_a_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_given_up_after_its_last_attempt() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let limits = KindLimits {
         max_attempts: Some(3),
         ..LIMITS
@@ -366,7 +366,7 @@ async fn a_job_is_given_up_after_its_last_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_kills_the_program_is_given_up_unrun() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     for _ in 0..2 {
@@ -399,7 +399,7 @@ async fn a_job_that_kills_the_program_is_given_up_unrun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_a_failure_without_its_words() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let limits = KindLimits {
         max_attempts: Some(1),
         ..LIMITS
@@ -419,7 +419,7 @@ async fn a_panic_is_a_failure_without_its_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hands_unfinished_jobs_on_at_once() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let timing = Timing {
         grace: Duration::from_millis(50),
         ..TIMING
@@ -453,7 +453,7 @@ async fn a_stop_hands_unfinished_jobs_on_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wake_is_faster_than_the_poll() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let timing = Timing {
         poll: Duration::from_hours(1),
         ..TIMING
@@ -469,7 +469,7 @@ async fn a_wake_is_faster_than_the_poll() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_database_is_outlasted() {
     let database = TestDatabase::new().await;
-    let pool = database.pool();
+    let pool = database.database();
     let gate = Arc::new(Semaphore::new(0));
     let held_back = Arc::clone(&gate);
     let replica = Replica::start(&pool, TIMING, LIMITS, move |_, _, _| {

@@ -1,0 +1,44 @@
+//! Dead letters: events of mapped rooms that could not be taken in, verbatim.
+
+use diesel::{
+    QueryResult, sql_query,
+    sql_types::{Array, Text},
+};
+use diesel_async::RunQueryDsl as _;
+
+use super::Connection;
+
+/// An event that could not be taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its room.
+    pub room_id: String,
+    /// Its event id.
+    pub event_id: String,
+    /// Its JSON, as it came.
+    pub raw: String,
+    /// What is wrong with it, without any of its content.
+    pub error: &'static str,
+}
+
+/// Keeps dead letters, except of what is already redacted; returns how many were new.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn insert(conn: &mut Connection, letters: &[DeadLetter]) -> QueryResult<usize> {
+    sql_query(
+        "INSERT INTO tributary.dead_letters (id, room_id, event_id, raw, error)
+         SELECT tributary.uuid_v7(), l.*
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS l(room_id, event_id, raw, error)
+         WHERE NOT EXISTS (SELECT 1 FROM tributary.redactions d
+                           WHERE d.room_id = l.room_id AND d.redacts = l.event_id)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(letters.iter().map(|l| &l.room_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(letters.iter().map(|l| &l.event_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(letters.iter().map(|l| &l.raw).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(letters.iter().map(|l| l.error).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+}

@@ -1,0 +1,102 @@
+//! Access: a grant per connection, room and interval (DESIGN invariant 7).
+
+use diesel::{
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, Bool, Text, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::Connection;
+
+/// A grant that opened or ended.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Changed {
+    /// The Clerk user.
+    #[diesel(sql_type = Text)]
+    pub user_id: String,
+    /// The conversation.
+    #[diesel(sql_type = SqlUuid)]
+    pub conversation_id: Uuid,
+    /// The room.
+    #[diesel(sql_type = Text)]
+    pub room_id: String,
+    /// Whether it opened.
+    #[diesel(sql_type = Bool)]
+    pub opened: bool,
+}
+
+/// Is member `m` of room `r` the Matrix user of the linked connection `c`?
+const ENTITLED: &str = "c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_id
+    AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
+    AND m.membership IN ('join', 'invite') AND r.kind = 'portal'";
+
+/// Brings the grants of these rooms to what membership and links say.
+///
+/// A grant ends with the homeserver's receipt of the leave, so that what was
+/// received up to then stays readable. It begins with the room, or, for somebody
+/// who had left and came back, with the receipt of their return.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<Changed>> {
+    let mut changed: Vec<Changed> = sql_query(format!(
+        "UPDATE tributary.room_grants g
+         SET until_at = coalesce(
+             (SELECT max(s.received_at) FROM tributary.state_events s
+              JOIN tributary.messenger_connections c ON c.id = g.connection_id
+              WHERE s.room_id = g.room_id AND s.type = 'm.room.member'
+                AND s.state_key = c.matrix_user_id AND s.content ->> 'membership' IN ('leave', 'ban')),
+             now())
+         WHERE g.room_id = ANY($1) AND g.until_at IS NULL AND NOT EXISTS (
+             SELECT 1 FROM tributary.messenger_connections c, tributary.rooms r, tributary.room_members m
+             WHERE c.id = g.connection_id AND r.room_id = g.room_id AND m.room_id = g.room_id
+               AND {ENTITLED})
+         RETURNING g.user_id, g.conversation_id, g.room_id, false AS opened"
+    ))
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    let opened: Vec<Changed> = sql_query(format!(
+        "INSERT INTO tributary.room_grants (connection_id, user_id, room_id, conversation_id, from_at)
+         SELECT c.id, c.user_id, r.room_id, r.conversation_id,
+                CASE WHEN gone.at IS NOT NULL THEN coalesce(
+                    (SELECT min(s.received_at) FROM tributary.state_events s
+                     WHERE s.room_id = r.room_id AND s.type = 'm.room.member' AND s.state_key = m.user_id
+                       AND s.content ->> 'membership' IN ('join', 'invite') AND s.received_at > gone.at),
+                    now()) END
+         FROM tributary.rooms r
+         JOIN tributary.room_members m ON m.room_id = r.room_id
+         JOIN tributary.messenger_connections c ON {ENTITLED}
+         CROSS JOIN LATERAL (
+             SELECT max(s.received_at) AS at FROM tributary.state_events s
+             WHERE s.room_id = r.room_id AND s.type = 'm.room.member' AND s.state_key = m.user_id
+               AND s.content ->> 'membership' IN ('leave', 'ban')) AS gone
+         WHERE r.room_id = ANY($1) AND r.conversation_id IS NOT NULL
+         ORDER BY c.id, r.room_id
+         ON CONFLICT (connection_id, room_id) WHERE until_at IS NULL DO NOTHING
+         RETURNING user_id, conversation_id, room_id, true AS opened"
+    ))
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    changed.extend(opened);
+    Ok(changed)
+}
+
+/// Ends every grant of a connection, now.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn end_all(conn: &mut Connection, connection_id: Uuid) -> QueryResult<Vec<Changed>> {
+    sql_query(
+        "UPDATE tributary.room_grants g SET until_at = now()
+         WHERE g.connection_id = $1 AND g.until_at IS NULL
+         RETURNING g.user_id, g.conversation_id, g.room_id, false AS opened",
+    )
+    .bind::<SqlUuid, _>(connection_id)
+    .load(conn)
+    .await
+}

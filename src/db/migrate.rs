@@ -1,0 +1,58 @@
+//! Migrations, embedded in the program and applied under a lock.
+
+use anyhow::Context as _;
+use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, RunQueryDsl as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Connection;
+
+/// Every migration, in order.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Held while migrating, so that two replicas that start at once take turns ("trib").
+const LOCK: i64 = 0x7472_6962;
+
+/// Applies what is pending; returns the versions applied.
+///
+/// Needs a multi-threaded runtime: diesel-async's harness blocks its thread.
+///
+/// # Errors
+///
+/// When the database is unreachable or a migration fails; what a failed one did is rolled back.
+pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
+    let mut conn = Connection::establish(url.expose_secret())
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .context("could not connect to the database")?;
+    // A session lock: it goes with the connection, however this ends.
+    diesel::sql_query("SELECT pg_advisory_lock($1)")
+        .bind::<diesel::sql_types::BigInt, _>(LOCK)
+        .execute(&mut conn)
+        .await?;
+    let mut harness = AsyncMigrationHarness::new(conn);
+    let applied = harness
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(anyhow::Error::from_boxed)
+        .context("could not apply the migrations")?;
+    Ok(applied.iter().map(ToString::to_string).collect())
+}
+
+/// Whether migrations are pending.
+///
+/// # Errors
+///
+/// When the database is unreachable.
+pub async fn is_current(conn: &mut Connection) -> diesel::QueryResult<bool> {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let applied: Count = diesel::sql_query("SELECT count(*) FROM __diesel_schema_migrations")
+        .get_result(conn)
+        .await?;
+    let known = diesel::migration::MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)
+        .map_or(0, |all| all.len());
+    Ok(usize::try_from(applied.count).is_ok_and(|applied| applied >= known))
+}

@@ -1,0 +1,45 @@
+//! NOTIFY and LISTEN: hints between replicas.
+
+use diesel::{sql_query, sql_types::Text};
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
+use futures_util::StreamExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Connection, Error};
+
+/// The channel of all replicas.
+const CHANNEL: &str = "tributary";
+
+/// Sends a payload of up to 8,000 bytes to every replica.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn send(conn: &mut Connection, payload: &str) -> Result<(), Error> {
+    sql_query("SELECT pg_notify($1, $2)")
+        .bind::<Text, _>(CHANNEL)
+        .bind::<Text, _>(payload)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Listens on a connection of its own and hands every payload on, until the
+/// connection breaks.
+///
+/// # Errors
+///
+/// When it cannot connect, or no longer.
+pub async fn listen(url: &SecretString, mut heard: impl FnMut(&str)) -> Result<(), Error> {
+    let mut conn = Connection::establish(url.expose_secret())
+        .await
+        .map_err(|error| Error::Connect(error.to_string()))?;
+    sql_query(format!("LISTEN {CHANNEL}"))
+        .execute(&mut conn)
+        .await?;
+    let mut notifications = std::pin::pin!(conn.notifications_stream());
+    while let Some(notification) = notifications.next().await {
+        heard(&notification?.payload);
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! A Clerk user's own connections.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use crate::{
+    db,
+    model::connection::{BackfillSummary, Connection, Status},
+};
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    matrix_user_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    bridge_user_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    remote_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    error: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_sync_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    rooms_total: i64,
+    #[diesel(sql_type = BigInt)]
+    rooms_done: i64,
+    #[diesel(sql_type = BigInt)]
+    rooms_active: i64,
+    #[diesel(sql_type = BigInt)]
+    messages: i64,
+}
+
+/// The connections of a Clerk user, the newest first; only the one with `id`, if given.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn list(
+    conn: &mut db::Connection,
+    user_id: &str,
+    id: Option<Uuid>,
+) -> QueryResult<Vec<Connection>> {
+    let rows: Vec<Row> = sql_query(
+        "SELECT c.id, c.status, c.matrix_user_id, c.bridge_user_id, c.remote_name, c.error, c.last_sync_at,
+                r.total AS rooms_total, r.done AS rooms_done, r.active AS rooms_active, r.messages
+         FROM tributary.messenger_connections c
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS total,
+                    count(*) FILTER (WHERE last.state = 'done') AS done,
+                    count(*) FILTER (WHERE last.state IN ('queued', 'running', 'waiting')) AS active,
+                    coalesce(sum((last.progress ->> 'stored')::bigint), 0)::bigint AS messages
+             FROM tributary.room_grants g
+             LEFT JOIN LATERAL (
+                 SELECT j.state, j.progress FROM tributary.jobs j
+                 WHERE j.kind = 'backfill' AND j.key = g.room_id
+                 ORDER BY j.created_at DESC LIMIT 1) AS last ON true
+             WHERE g.connection_id = c.id AND g.until_at IS NULL) AS r
+         WHERE c.user_id = $1 AND ($2::uuid IS NULL OR c.id = $2)
+         ORDER BY c.created_at DESC, c.id DESC",
+    )
+    .bind::<Text, _>(user_id)
+    .bind::<Nullable<SqlUuid>, _>(id)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(Connection::from).collect())
+}
+
+impl From<Row> for Connection {
+    fn from(row: Row) -> Self {
+        let state = match (row.rooms_active, row.rooms_done) {
+            (1.., _) => "running",
+            (_, 1..) => "done",
+            _ => "idle",
+        };
+        Self {
+            id: row.id,
+            // The column is checked; a word from a later version is an error to look at.
+            status: Status::parse(&row.status).unwrap_or(Status::Error),
+            matrix_user_id: row.matrix_user_id,
+            bridge_user_id: row.bridge_user_id,
+            remote_name: row.remote_name,
+            error: row.error,
+            last_sync_at: row.last_sync_at,
+            backfill: BackfillSummary {
+                state: state.to_owned(),
+                rooms_total: row.rooms_total,
+                rooms_done: row.rooms_done,
+                messages: row.messages,
+            },
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Conversations, for a viewer.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::{avatar_url, messages};
+use crate::{db::Connection, model::conversation::Conversation};
+
+const COLUMNS: &str = "conv.id, conv.matrix_room_id, conv.network, a.title, a.last_event_at, a.sort_at,
+    a.unread_count, conv.is_group, greatest(a.updated_at, conv.updated_at) AS updated_at, conv.created_at,
+    (SELECT i.id FROM tributary.media i WHERE i.id = conv.avatar_media_id AND i.state = 'stored') AS avatar";
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    matrix_room_id: String,
+    #[diesel(sql_type = Text)]
+    network: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    title: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_event_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    sort_at: DateTime<Utc>,
+    #[diesel(sql_type = Integer)]
+    unread_count: i32,
+    #[diesel(sql_type = Bool)]
+    is_group: bool,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    avatar: Option<Uuid>,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    updated_at: DateTime<Utc>,
+}
+
+/// A place between two conversations of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// What the conversation before it is ordered by.
+    pub sort_at: DateTime<Utc>,
+    /// That conversation.
+    pub id: Uuid,
+}
+
+/// Up to `limit` conversations of a viewer, those with the newest messages first,
+/// behind `after`; and the place behind them.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn page(
+    conn: &mut Connection,
+    user_id: &str,
+    after: Option<Place>,
+    limit: i64,
+) -> QueryResult<(Vec<Conversation>, Option<Place>)> {
+    let rows: Vec<Row> = sql_query(format!(
+        "SELECT {COLUMNS}
+         FROM tributary.conversation_access a
+         JOIN tributary.conversations conv ON conv.id = a.conversation_id
+         WHERE a.user_id = $1
+           AND ($2::timestamptz IS NULL OR (a.sort_at, a.conversation_id) < ($2, $3::uuid))
+         ORDER BY a.sort_at DESC, a.conversation_id DESC
+         LIMIT $4"
+    ))
+    .bind::<Text, _>(user_id)
+    .bind::<Nullable<Timestamptz>, _>(after.map(|place| place.sort_at))
+    .bind::<Nullable<SqlUuid>, _>(after.map(|place| place.id))
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    let end = rows.last().map(|row| Place {
+        sort_at: row.sort_at,
+        id: row.id,
+    });
+    Ok((with_last_messages(conn, user_id, rows).await?, end))
+}
+
+/// Those of these conversations that are the viewer's, in no order.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn by_ids(
+    conn: &mut Connection,
+    user_id: &str,
+    ids: &[Uuid],
+) -> QueryResult<Vec<Conversation>> {
+    let rows: Vec<Row> = sql_query(format!(
+        "SELECT {COLUMNS}
+         FROM tributary.conversation_access a
+         JOIN tributary.conversations conv ON conv.id = a.conversation_id
+         WHERE a.user_id = $1 AND a.conversation_id = ANY($2)"
+    ))
+    .bind::<Text, _>(user_id)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await?;
+    with_last_messages(conn, user_id, rows).await
+}
+
+async fn with_last_messages(
+    conn: &mut Connection,
+    user_id: &str,
+    rows: Vec<Row>,
+) -> QueryResult<Vec<Conversation>> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let last = messages::last_of(conn, user_id, &ids).await?;
+    let mut last: HashMap<_, _> = last
+        .into_iter()
+        .map(|message| (message.conversation_id, message))
+        .collect();
+    let conversation = |row: Row| Conversation {
+        last_message: last.remove(&row.id),
+        id: row.id,
+        matrix_room_id: row.matrix_room_id,
+        network: row.network,
+        title: row.title,
+        avatar_url: avatar_url(row.avatar),
+        is_group: row.is_group,
+        last_event_at: row.last_event_at,
+        unread_count: row.unread_count,
+        participants: None,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    Ok(rows.into_iter().map(conversation).collect())
+}
+
+/// Marks everything read that this viewer has in a conversation; whether it is theirs.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn mark_read(
+    conn: &mut Connection,
+    user_id: &str,
+    conversation_id: Uuid,
+) -> QueryResult<bool> {
+    let rows = sql_query(
+        "UPDATE tributary.conversation_access
+         SET unread_count = 0, read_at = clock_timestamp(), updated_at = now()
+         WHERE user_id = $1 AND conversation_id = $2",
+    )
+    .bind::<Text, _>(user_id)
+    .bind::<SqlUuid, _>(conversation_id)
+    .execute(conn)
+    .await?;
+    Ok(rows > 0)
+}

@@ -1,0 +1,70 @@
+//! Participants of a conversation, for a viewer.
+
+use diesel::{
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Bool, Nullable, Text, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::avatar_url;
+use crate::{
+    db::{Connection, viewers::IS_SELF},
+    model::participant::Participant,
+};
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    matrix_user_id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    external_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    display_name: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    avatar: Option<Uuid>,
+    #[diesel(sql_type = Bool)]
+    is_self: bool,
+    #[diesel(sql_type = Text)]
+    membership: String,
+}
+
+/// Who is, or was, in a conversation of this viewer's; service members are nobody.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn list(
+    conn: &mut Connection,
+    user_id: &str,
+    conversation_id: Uuid,
+) -> QueryResult<Vec<Participant>> {
+    let rows: Vec<Row> = sql_query(format!(
+        "SELECT p.id, p.matrix_user_id, p.external_id, p.display_name, i.id AS avatar,
+                p.membership, {IS_SELF} AS is_self
+         FROM tributary.conversation_access a
+         JOIN tributary.conversations conv ON conv.id = a.conversation_id
+         JOIN tributary.participants p ON p.conversation_id = conv.id
+         LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
+         WHERE a.user_id = $1 AND a.conversation_id = $2 AND NOT p.is_service
+         ORDER BY p.id"
+    ))
+    .bind::<Text, _>(user_id)
+    .bind::<SqlUuid, _>(conversation_id)
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Participant {
+            id: row.id,
+            matrix_user_id: row.matrix_user_id,
+            external_id: row.external_id,
+            display_name: row.display_name,
+            avatar_url: avatar_url(row.avatar),
+            is_self: row.is_self,
+            membership: row.membership,
+        })
+        .collect())
+}

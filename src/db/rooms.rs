@@ -1,0 +1,441 @@
+//! Rooms: which of them are portals, of what conversation, for whom.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::Connection;
+use crate::model::portal::Portal;
+
+/// What ingest has to know of a room.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Whether it has been resolved to be a portal or something else.
+    pub resolved: bool,
+    /// Its bridge and conversation, for a portal that has, or once had, a customer.
+    pub mapped: Option<Mapped>,
+    /// Whether the operator left it switched on.
+    pub enabled: bool,
+    /// Who may see what in it.
+    pub grants: Vec<Grant>,
+}
+
+/// The conversation that a room belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapped {
+    /// The bridge.
+    pub bridge_id: String,
+    /// The conversation.
+    pub conversation_id: Uuid,
+}
+
+/// A connection's right to what a room received within an interval.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The Clerk user.
+    pub user_id: String,
+    /// The connection.
+    pub connection_id: Uuid,
+    /// From this receipt time on; none for all.
+    pub from_at: Option<DateTime<Utc>>,
+    /// Up to this receipt time; none while it is open.
+    pub until_at: Option<DateTime<Utc>>,
+    /// When the connection was linked: what was received later can be live.
+    pub linked_at: DateTime<Utc>,
+    /// The customer's Matrix id.
+    pub matrix_user_id: String,
+    /// The customer's own remote id, whose ghost is they as well.
+    pub bridge_user_id: Option<String>,
+}
+
+impl Room {
+    /// Whether content of it is stored at all.
+    #[must_use]
+    pub fn is_ingested(&self) -> bool {
+        self.mapped.is_some() && self.enabled && self.grants.iter().any(Grant::is_open)
+    }
+}
+
+impl Grant {
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.until_at.is_none()
+    }
+
+    /// Whether it covers what the homeserver received then.
+    #[must_use]
+    pub fn covers(&self, received_at: DateTime<Utc>) -> bool {
+        self.from_at.is_none_or(|from| received_at >= from)
+            && self.until_at.is_none_or(|until| received_at <= until)
+    }
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    room_id: String,
+    #[diesel(sql_type = Bool)]
+    resolved: bool,
+    #[diesel(sql_type = Bool)]
+    enabled: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    bridge_id: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    conversation_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_id: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    connection_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    from_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    until_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    linked_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    matrix_user_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    bridge_user_id: Option<String>,
+}
+
+impl Row {
+    fn grant(&self) -> Option<Grant> {
+        Some(Grant {
+            user_id: self.user_id.clone()?,
+            connection_id: self.connection_id?,
+            from_at: self.from_at,
+            until_at: self.until_at,
+            linked_at: self.linked_at?,
+            matrix_user_id: self.matrix_user_id.clone()?,
+            bridge_user_id: self.bridge_user_id.clone(),
+        })
+    }
+}
+
+/// Takes the rooms' advisory locks, sorted, for the rest of the transaction: two
+/// transactions that hold events of one room must see each other. It is a
+/// statement of its own because a statement sees what was committed before it began.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn lock(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    sql_query(
+        "SELECT pg_advisory_xact_lock(key) FROM (
+             SELECT DISTINCT hashtextextended(id, 0) AS key FROM unnest($1::text[]) AS id ORDER BY key
+         ) AS keys",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What is known of these rooms; a room that is missing from the answer is new.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn load(
+    conn: &mut Connection,
+    room_ids: &[String],
+) -> QueryResult<HashMap<String, Room>> {
+    let rows: Vec<Row> = sql_query(
+        "SELECT r.room_id, r.kind <> 'unknown' AS resolved, r.enabled, r.bridge_id, r.conversation_id,
+                g.user_id, g.connection_id, g.from_at, g.until_at,
+                c.linked_at, c.matrix_user_id, c.bridge_user_id
+         FROM tributary.rooms r
+         LEFT JOIN tributary.room_grants g ON g.room_id = r.room_id
+         LEFT JOIN tributary.messenger_connections c ON c.id = g.connection_id
+         WHERE r.room_id = ANY($1)",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    let mut rooms = HashMap::new();
+    for row in rows {
+        let grant = row.grant();
+        let room = rooms.entry(row.room_id).or_insert_with(|| Room {
+            resolved: row.resolved,
+            enabled: row.enabled,
+            mapped: row
+                .bridge_id
+                .zip(row.conversation_id)
+                .map(|(bridge_id, conversation_id)| Mapped {
+                    bridge_id,
+                    conversation_id,
+                }),
+            grants: Vec::new(),
+        });
+        room.grants.extend(grant);
+    }
+    Ok(rooms)
+}
+
+/// Records that these rooms exist, and nothing else of them.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn note(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    sql_query(
+        "INSERT INTO tributary.rooms (room_id)
+         SELECT DISTINCT id FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Which of these rooms nobody has noted yet.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn unknown_among(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Id {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let rows: Vec<Id> = sql_query(
+        "SELECT id FROM unnest($1::text[]) AS id
+         WHERE NOT EXISTS (SELECT 1 FROM tributary.rooms r
+                           WHERE r.room_id = id AND r.kind <> 'unknown')",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// What a room turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution<'a> {
+    /// A bridge's portal.
+    Portal {
+        /// The bridge.
+        bridge_id: &'a str,
+        /// What its `m.bridge` says.
+        portal: &'a Portal,
+        /// `origin_server_ts` of its `m.room.create`.
+        created_ts: Option<i64>,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// Writes down what a room turned out to be.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn resolve(
+    conn: &mut Connection,
+    room_id: &str,
+    resolution: &Resolution<'_>,
+) -> QueryResult<()> {
+    let (kind, bridge_id, portal, created_ts) = match resolution {
+        Resolution::Portal {
+            bridge_id,
+            portal,
+            created_ts,
+        } => ("portal", Some(*bridge_id), Some(*portal), *created_ts),
+        Resolution::Other => ("other", None, None, None),
+    };
+    sql_query(
+        "INSERT INTO tributary.rooms AS r
+             (room_id, kind, bridge_id, protocol_id, channel_id, receiver,
+              room_type_v2, room_type, created_ts, resolved_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())
+         ON CONFLICT (room_id) DO UPDATE SET
+             kind = excluded.kind, bridge_id = excluded.bridge_id,
+             protocol_id = excluded.protocol_id, channel_id = excluded.channel_id,
+             receiver = excluded.receiver, room_type_v2 = excluded.room_type_v2,
+             room_type = excluded.room_type,
+             created_ts = coalesce(excluded.created_ts, r.created_ts), resolved_at = now()",
+    )
+    .bind::<Text, _>(room_id)
+    .bind::<Text, _>(kind)
+    .bind::<Nullable<Text>, _>(bridge_id)
+    .bind::<Nullable<Text>, _>(portal.map(|p| &p.protocol_id))
+    .bind::<Nullable<Text>, _>(portal.map(|p| &p.channel_id))
+    .bind::<Text, _>(portal.map_or("", |p| &p.receiver))
+    .bind::<Nullable<Text>, _>(portal.and_then(|p| p.room_type_v2.as_ref()))
+    .bind::<Nullable<Text>, _>(portal.and_then(|p| p.room_type.as_ref()))
+    .bind::<Nullable<BigInt>, _>(created_ts)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives every portal among these rooms that has a linked member its
+/// conversation: the one of the same portal, or a new one. `networks` names the
+/// network of each bridge.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn ensure_conversations(
+    conn: &mut Connection,
+    room_ids: &[String],
+    networks: &[(String, String)],
+) -> QueryResult<()> {
+    let (bridge_ids, names): (Vec<_>, Vec<_>) = networks.iter().cloned().unzip();
+    sql_query(
+        "WITH mapped AS (
+             SELECT DISTINCT ON (r.bridge_id, r.protocol_id, r.channel_id, r.receiver) r.*
+             FROM tributary.rooms r
+             WHERE r.room_id = ANY($1) AND r.kind = 'portal' AND EXISTS (
+                 SELECT 1 FROM tributary.room_members m
+                 JOIN tributary.messenger_connections c
+                   ON c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_id
+                 WHERE m.room_id = r.room_id AND m.membership IN ('join', 'invite')
+                   AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL)
+             ORDER BY r.bridge_id, r.protocol_id, r.channel_id, r.receiver
+         )
+         INSERT INTO tributary.conversations
+             (bridge_id, network, protocol_id, channel_id, receiver, matrix_room_id, is_group)
+         SELECT m.bridge_id, coalesce(n.network, m.bridge_id), m.protocol_id, m.channel_id, m.receiver,
+                m.room_id,
+                CASE WHEN m.room_type_v2 IS NOT NULL THEN m.room_type_v2 <> 'dm'
+                     ELSE coalesce(m.room_type <> 'dm', false) END
+         FROM mapped m
+         LEFT JOIN unnest($2::text[], $3::text[]) AS n(bridge_id, network) USING (bridge_id)
+         ON CONFLICT (bridge_id, protocol_id, channel_id, receiver) DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .bind::<Array<Text>, _>(bridge_ids)
+    .bind::<Array<Text>, _>(names)
+    .execute(conn)
+    .await?;
+    sql_query(
+        "UPDATE tributary.rooms r SET conversation_id = c.id
+         FROM tributary.conversations c
+         WHERE r.room_id = ANY($1) AND r.kind = 'portal' AND r.conversation_id IS NULL
+           AND (c.bridge_id, c.protocol_id, c.channel_id, c.receiver)
+             = (r.bridge_id, r.protocol_id, r.channel_id, r.receiver)",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    // The newest room leads: after a re-creation that is the one people write in.
+    sql_query(
+        "UPDATE tributary.conversations c SET matrix_room_id = newest.room_id, updated_at = now()
+         FROM (SELECT DISTINCT ON (r.conversation_id) r.conversation_id, r.room_id
+               FROM tributary.rooms r
+               WHERE r.conversation_id IN (SELECT conversation_id FROM tributary.rooms
+                                           WHERE room_id = ANY($1))
+               ORDER BY r.conversation_id, r.created_ts DESC NULLS LAST, r.room_id COLLATE \"C\" DESC
+         ) AS newest
+         WHERE c.id = newest.conversation_id AND c.matrix_room_id <> newest.room_id",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The portals of a bridge in which a Matrix user is joined or invited.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn portals_of(
+    conn: &mut Connection,
+    bridge_id: &str,
+    matrix_user_id: &str,
+) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Id {
+        #[diesel(sql_type = Text)]
+        room_id: String,
+    }
+    let rows: Vec<Id> = sql_query(
+        "SELECT r.room_id FROM tributary.rooms r
+         JOIN tributary.room_members m ON m.room_id = r.room_id
+         WHERE r.kind = 'portal' AND r.bridge_id = $1 AND m.user_id = $2
+           AND m.membership IN ('join', 'invite')
+         ORDER BY r.room_id",
+    )
+    .bind::<Text, _>(bridge_id)
+    .bind::<Text, _>(matrix_user_id)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.room_id).collect())
+}
+
+/// Remembers when rooms, and the connections that see them, last had an event.
+/// A second's precision is enough, so rows that are fresh or busy are left alone.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn touch(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    sql_query(
+        "WITH stale AS (
+             SELECT room_id FROM tributary.rooms
+             WHERE room_id = ANY($1)
+               AND (last_event_at IS NULL OR last_event_at < now() - interval '1 second')
+             FOR UPDATE SKIP LOCKED
+         ), touched AS (
+             UPDATE tributary.rooms r SET last_event_at = now() FROM stale
+             WHERE r.room_id = stale.room_id RETURNING r.room_id
+         ), idle AS (
+             SELECT c.id FROM tributary.messenger_connections c
+             WHERE c.id IN (SELECT g.connection_id FROM tributary.room_grants g
+                            JOIN touched USING (room_id) WHERE g.until_at IS NULL)
+               AND (c.last_sync_at IS NULL OR c.last_sync_at < now() - interval '1 second')
+             FOR UPDATE SKIP LOCKED
+         )
+         UPDATE tributary.messenger_connections c SET last_sync_at = now() FROM idle
+         WHERE c.id = idle.id",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The bridge whose portal a room is.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn bridge_of(conn: &mut Connection, room_id: &str) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Bridge {
+        #[diesel(sql_type = Text)]
+        bridge_id: String,
+    }
+    let row: Option<Bridge> = sql_query(
+        "SELECT bridge_id FROM tributary.rooms WHERE room_id = $1 AND bridge_id IS NOT NULL",
+    )
+    .bind::<Text, _>(room_id)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| row.bridge_id))
+}
+
+/// Remembers that a walk over a room's history has ended, and with which fold.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn mark_filled(conn: &mut Connection, room_id: &str, version: i32) -> QueryResult<()> {
+    sql_query("UPDATE tributary.rooms SET fold_version = $2 WHERE room_id = $1")
+        .bind::<Text, _>(room_id)
+        .bind::<diesel::sql_types::Integer, _>(version)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Who is told what of the messages that were stored: pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    db::{
+        messages::Stored,
+        rooms::{Grant, Room},
+        viewers::{ReadThrough, Seen, View},
+    },
+    matrix::bridges::Bridges,
+    model::frame::{Frame, FrameKind},
+};
+
+/// What stored messages mean to their viewers.
+#[derive(Debug, Default)]
+pub struct Announcement {
+    /// Frames, in the order of the messages.
+    pub frames: Vec<Frame>,
+    /// What each viewer may see from now on.
+    pub seen: Vec<Seen>,
+    /// How far viewers have read by writing, or by a receipt that came first.
+    pub reads: Vec<ReadThrough>,
+    /// Conversations that gained history: told once, not message by message.
+    pub history: BTreeSet<View>,
+}
+
+/// A viewer's grants that cover one message.
+struct Viewer<'a> {
+    user_id: &'a str,
+    is_self: bool,
+    is_live: bool,
+    has_read: bool,
+}
+
+/// Decides what new messages mean to each viewer.
+#[must_use]
+pub fn announce(
+    messages: &[Stored],
+    rooms: &HashMap<String, Room>,
+    bridges: &Bridges,
+) -> Announcement {
+    let mut told = Announcement::default();
+    for message in messages {
+        for viewer in viewers(message, rooms, bridges) {
+            announce_to(&mut told, message, &viewer);
+        }
+    }
+    told
+}
+
+fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
+    let view = View {
+        user_id: viewer.user_id.to_owned(),
+        conversation_id: message.conversation_id,
+    };
+    if !viewer.is_live {
+        told.history.insert(view.clone());
+    } else if !message.deleted {
+        told.frames.push(Frame {
+            user_id: view.user_id.clone(),
+            kind: FrameKind::MessageCreated {
+                conversation_id: message.conversation_id,
+                message_id: message.id,
+            },
+        });
+    }
+    if viewer.is_self || viewer.has_read {
+        told.reads.push(ReadThrough {
+            view: view.clone(),
+            at: message.timestamp,
+            event_id: message.event_id.clone(),
+        });
+    }
+    told.seen.push(Seen {
+        view,
+        at: message.timestamp,
+        event_id: message.event_id.clone(),
+        counts: viewer.is_live && !viewer.is_self && !message.deleted,
+    });
+}
+
+/// The frames for messages that are no longer what they were.
+#[must_use]
+pub fn updated(
+    messages: &[Stored],
+    rooms: &HashMap<String, Room>,
+    bridges: &Bridges,
+) -> (Vec<Frame>, Vec<View>) {
+    let mut frames = Vec::new();
+    let mut views = BTreeSet::new();
+    for message in messages {
+        for viewer in viewers(message, rooms, bridges) {
+            let (user_id, conversation_id) = (viewer.user_id.to_owned(), message.conversation_id);
+            views.insert(View {
+                user_id: user_id.clone(),
+                conversation_id,
+            });
+            let kind = FrameKind::MessageUpdated {
+                conversation_id,
+                message_id: message.id,
+            };
+            frames.push(Frame { user_id, kind });
+        }
+    }
+    (frames, views.into_iter().collect())
+}
+
+/// Everybody with a grant for a message, each Clerk user once however many
+/// connections of theirs see it.
+fn viewers<'a>(
+    message: &Stored,
+    rooms: &'a HashMap<String, Room>,
+    bridges: &Bridges,
+) -> Vec<Viewer<'a>> {
+    let Some(room) = rooms.get(&message.room_id) else {
+        return Vec::new();
+    };
+    let bridge_id = room
+        .mapped
+        .as_ref()
+        .map_or("", |mapped| mapped.bridge_id.as_str());
+    let mut found: Vec<Viewer<'a>> = Vec::new();
+    for grant in room
+        .grants
+        .iter()
+        .filter(|grant| grant.covers(message.received_at))
+    {
+        let viewer = Viewer {
+            user_id: &grant.user_id,
+            is_self: is_own(grant, &message.sender, message.external_id.as_deref()),
+            is_live: !message.historical && message.received_at > grant.linked_at,
+            has_read: message.read_by.iter().any(|reader| {
+                is_own(
+                    grant,
+                    reader,
+                    bridges.external_id(bridge_id, reader).as_deref(),
+                )
+            }),
+        };
+        match found
+            .iter_mut()
+            .find(|other| other.user_id == viewer.user_id)
+        {
+            Some(other) => {
+                other.is_self |= viewer.is_self;
+                other.is_live |= viewer.is_live;
+                other.has_read |= viewer.has_read;
+            }
+            None => found.push(viewer),
+        }
+    }
+    found
+}
+
+/// Whether a Matrix user is the customer of a grant: by Matrix id, or as their own ghost.
+pub(super) fn is_own(grant: &Grant, user_id: &str, external_id: Option<&str>) -> bool {
+    grant.matrix_user_id == user_id
+        || (external_id.is_some() && external_id == grant.bridge_user_id.as_deref())
+}

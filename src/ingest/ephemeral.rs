@@ -1,0 +1,145 @@
+//! What passes without being an event: typing goes to the sockets, receipts move
+//! their owner's read marker.
+
+use std::collections::BTreeSet;
+
+use diesel::QueryResult;
+use serde_json::value::RawValue;
+
+use super::{Ingest, announce::is_own};
+use crate::{
+    db::{
+        Connection, messages, receipts, rooms,
+        viewers::{self, ReadThrough, View},
+    },
+    matrix::{bridges::Bridges, ephemeral},
+    model::{
+        ephemeral::{Ephemeral, Receipt},
+        frame::{Frame, FrameKind},
+    },
+};
+
+/// The ephemeral parts of a push.
+#[derive(Debug, Default)]
+pub struct Passing {
+    parts: Vec<Ephemeral>,
+}
+
+impl Passing {
+    /// Reads the parts that Tributary understands.
+    #[must_use]
+    pub fn decode(raw: &[&RawValue]) -> Self {
+        Self {
+            parts: raw
+                .iter()
+                .flat_map(|part| ephemeral::decode(part))
+                .collect(),
+        }
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        self.parts.iter().filter_map(|part| match part {
+            Ephemeral::Receipt(receipt) => Some(receipt),
+            Ephemeral::Typing { .. } => None,
+        })
+    }
+
+    /// Keeps the receipts of mapped rooms and moves their owners' read markers;
+    /// returns the frames for those whose unread count changed.
+    ///
+    /// # Errors
+    ///
+    /// When a statement fails.
+    pub async fn store(&self, conn: &mut Connection, bridges: &Bridges) -> QueryResult<Vec<Frame>> {
+        let room_ids: Vec<_> = self
+            .receipts()
+            .map(|r| r.room_id.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        if room_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        rooms::lock(conn, &room_ids).await?;
+        let known = rooms::load(conn, &room_ids).await?;
+        let of_mapped: Vec<_> = self
+            .receipts()
+            .filter(|r| known.get(&r.room_id).is_some_and(rooms::Room::is_ingested))
+            .cloned()
+            .collect();
+        if of_mapped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let moved = receipts::upsert(conn, &of_mapped).await?;
+        let targets: Vec<_> = moved
+            .iter()
+            .map(|m| (m.room_id.clone(), m.event_id.clone()))
+            .collect();
+        let messages = messages::find(conn, &targets).await?;
+        let mut reads = Vec::new();
+        for receipt in &moved {
+            let Some(room) = known.get(&receipt.room_id) else {
+                continue;
+            };
+            let bridge_id = room.mapped.as_ref().map_or("", |m| m.bridge_id.as_str());
+            let external_id = bridges.external_id(bridge_id, &receipt.user_id);
+            for message in messages
+                .iter()
+                .filter(|m| (&m.room_id, &m.event_id) == (&receipt.room_id, &receipt.event_id))
+            {
+                for grant in room.grants.iter().filter(|grant| {
+                    grant.is_open() && is_own(grant, &receipt.user_id, external_id.as_deref())
+                }) {
+                    reads.push(ReadThrough {
+                        view: View {
+                            user_id: grant.user_id.clone(),
+                            conversation_id: message.conversation_id,
+                        },
+                        at: message.timestamp,
+                        event_id: message.event_id.clone(),
+                    });
+                }
+            }
+        }
+        if reads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changed = viewers::read_through(conn, &reads).await?;
+        Ok(changed
+            .into_iter()
+            .map(|view| Frame {
+                user_id: view.user_id,
+                kind: FrameKind::ConversationUpdated {
+                    conversation_id: view.conversation_id,
+                },
+            })
+            .collect())
+    }
+}
+
+impl Ingest {
+    /// Hands typing and receipts to the sockets of whoever may see them. They are
+    /// worth nothing later, so a failure is logged and forgotten.
+    pub(super) async fn pass_on(&self, passing: &Passing) {
+        if passing.is_empty() {
+            return;
+        }
+        if let Err(error) = self.try_pass_on(passing).await {
+            tracing::warn!(%error, "typing and receipts were not passed on");
+        }
+    }
+
+    async fn try_pass_on(&self, passing: &Passing) -> Result<(), crate::db::Error> {
+        let mut conn = self.db.get().await?;
+        let transients = crate::db::transients::resolve(&mut conn, &passing.parts).await?;
+        drop(conn);
+        self.feed.pass(transients);
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The shared write: a batch of events into rows, whichever way it came.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::QueryResult;
+use serde_json::Map;
+use uuid::Uuid;
+
+use super::{
+    announce,
+    partition::{Partition, partition},
+    states,
+};
+use crate::{
+    db::{
+        Connection,
+        dead_letters::{self, DeadLetter},
+        jobs,
+        messages::{self, NewMessage},
+        rooms::{self, Room},
+        state, stream, viewers,
+    },
+    fold,
+    matrix::bridges::Bridges,
+    model::{
+        change::{Change, Message, Redaction, State},
+        frame::{Frame, FrameKind},
+        incoming::IncomingEvent,
+    },
+};
+
+/// Decoded events, in the homeserver's order, and those that could not be decoded.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The events; their receipt times rise.
+    pub events: Vec<IncomingEvent>,
+    /// What could not be decoded, where its room and event id could.
+    pub undecodable: Vec<DeadLetter>,
+    /// The raw JSON of each event id, for the dead letters.
+    pub raw: HashMap<String, String>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// How many messages were new.
+    pub new_messages: usize,
+    /// How many dead letters were new.
+    pub dead_letters: usize,
+    /// Whether jobs were queued.
+    pub jobs_queued: bool,
+    /// How far the viewers' streams go now.
+    pub heads: Vec<stream::Head>,
+}
+
+/// What the fold made of a batch.
+#[derive(Debug, Default)]
+struct Changes {
+    messages: Vec<Message>,
+    states: Vec<State>,
+    redactions: Vec<Redaction>,
+    dead: Vec<DeadLetter>,
+}
+
+/// Stores a batch inside the caller's transaction. It locks the batch's rooms
+/// first and its viewers' positions last; `extra` frames go in with its own.
+///
+/// # Errors
+///
+/// When a statement fails; nothing of the transaction may be kept then.
+pub async fn store(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    batch: Batch,
+    extra: Vec<Frame>,
+) -> QueryResult<Stored> {
+    let room_ids = rooms_of(&batch);
+    rooms::lock(conn, &room_ids).await?;
+    let mut known = rooms::load(conn, &room_ids).await?;
+    let Batch {
+        events,
+        undecodable,
+        raw,
+    } = batch;
+    let Partition {
+        folded,
+        redactions,
+        discover,
+    } = partition(events, &known);
+
+    let mut changes = fold_all(folded, &raw);
+    changes.dead.extend(
+        undecodable
+            .into_iter()
+            .filter(|dead| is_ingested(&known, &dead.room_id)),
+    );
+    changes
+        .redactions
+        .extend(fold_all(redactions, &raw).redactions);
+
+    let mut stored = Stored {
+        jobs_queued: queue_discovery(conn, &discover).await?,
+        ..Stored::default()
+    };
+    let mut frames = extra;
+    let targets = enter_redactions(conn, &changes.redactions).await?;
+    let pruned = if targets.is_empty() {
+        Vec::new()
+    } else {
+        state::prune_redacted(conn, &targets).await?
+    };
+    let derived = states::apply(conn, bridges, &changes.states, pruned).await?;
+    if derived.access_changed {
+        known = rooms::load(conn, &room_ids).await?;
+    }
+    frames.extend(derived.changed.into_iter().map(conversation_updated));
+
+    stored.new_messages =
+        store_messages(conn, bridges, &known, changes.messages, &mut frames).await?;
+    redact_messages(conn, bridges, &known, &targets, &mut frames).await?;
+    if !changes.dead.is_empty() {
+        stored.dead_letters = dead_letters::insert(conn, &changes.dead).await?;
+    }
+    let active: Vec<_> = room_ids
+        .into_iter()
+        .filter(|room_id| is_ingested(&known, room_id))
+        .collect();
+    if !active.is_empty() {
+        rooms::touch(conn, &active).await?;
+    }
+    stored.heads = stream::append(conn, &frames).await?;
+    Ok(stored)
+}
+
+fn rooms_of(batch: &Batch) -> Vec<String> {
+    let events = batch.events.iter().map(|event| event.room_id.clone());
+    let dead = batch.undecodable.iter().map(|dead| dead.room_id.clone());
+    events
+        .chain(dead)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+fn is_ingested(rooms: &HashMap<String, Room>, room_id: &str) -> bool {
+    rooms.get(room_id).is_some_and(Room::is_ingested)
+}
+
+/// Folds each event on its own: one that is no good becomes a dead letter, and
+/// its neighbours never notice.
+fn fold_all(events: Vec<IncomingEvent>, raw: &HashMap<String, String>) -> Changes {
+    let mut changes = Changes::default();
+    for event in events {
+        match fold::fold(&event) {
+            Ok(facts) => facts.into_iter().for_each(|fact| match fact {
+                Change::Message(message) => changes.messages.push(message),
+                Change::State(state) => changes.states.push(state),
+                Change::Redaction(redaction) => changes.redactions.push(redaction),
+            }),
+            Err(unfoldable) => changes.dead.push(DeadLetter {
+                raw: raw.get(&event.event_id).cloned().unwrap_or_default(),
+                room_id: event.room_id,
+                event_id: event.event_id,
+                error: unfoldable.0,
+            }),
+        }
+    }
+    changes
+}
+
+/// Queues the resolution of rooms: a job each, however often it is asked for.
+async fn queue_discovery(conn: &mut Connection, room_ids: &BTreeSet<String>) -> QueryResult<bool> {
+    if room_ids.is_empty() {
+        return Ok(false);
+    }
+    let room_ids: Vec<_> = room_ids.iter().cloned().collect();
+    rooms::note(conn, &room_ids).await?;
+    let queued: Vec<_> = room_ids
+        .into_iter()
+        .map(|room_id| jobs::NewJob {
+            kind: "discover",
+            key: room_id,
+            payload: Map::new(),
+        })
+        .collect();
+    jobs::enqueue(conn, &queued).await?;
+    Ok(true)
+}
+
+async fn enter_redactions(
+    conn: &mut Connection,
+    redactions: &[Redaction],
+) -> QueryResult<Vec<(String, String)>> {
+    if !redactions.is_empty() {
+        messages::insert_redactions(conn, redactions).await?;
+    }
+    Ok(redactions
+        .iter()
+        .map(|r| (r.room_id.clone(), r.redacts.clone()))
+        .collect())
+}
+
+async fn store_messages(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    rooms: &HashMap<String, Room>,
+    messages: Vec<Message>,
+    frames: &mut Vec<Frame>,
+) -> QueryResult<usize> {
+    if messages.is_empty() {
+        return Ok(0);
+    }
+    let place = |message: Message| {
+        let mapped = rooms.get(&message.room_id)?.mapped.as_ref()?;
+        let external_id = bridges.external_id(&mapped.bridge_id, &message.sender);
+        Some(NewMessage {
+            conversation_id: mapped.conversation_id,
+            external_id,
+            message,
+        })
+    };
+    let new: Vec<_> = messages.into_iter().filter_map(place).collect();
+    messages::ensure_senders(conn, &new).await?;
+    let stored = messages::insert(conn, &new).await?;
+    let told = announce::announce(&stored, rooms, bridges);
+    if !told.seen.is_empty() {
+        viewers::add(conn, &told.seen).await?;
+    }
+    if !told.reads.is_empty() {
+        viewers::read_through(conn, &told.reads).await?;
+    }
+    frames.extend(told.frames);
+    frames.extend(told.history.into_iter().map(conversation_updated));
+    Ok(stored.len())
+}
+
+async fn redact_messages(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    rooms: &HashMap<String, Room>,
+    targets: &[(String, String)],
+    frames: &mut Vec<Frame>,
+) -> QueryResult<()> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let changed = messages::redact(conn, targets).await?;
+    let (updated, views) = announce::updated(&changed, rooms, bridges);
+    if !views.is_empty() {
+        viewers::recount(conn, &views).await?;
+    }
+    frames.extend(updated);
+    Ok(())
+}
+
+fn conversation_updated(view: viewers::View) -> Frame {
+    let conversation_id: Uuid = view.conversation_id;
+    Frame {
+        user_id: view.user_id,
+        kind: FrameKind::ConversationUpdated { conversation_id },
+    }
+}

@@ -1,0 +1,237 @@
+//! Resolves a room: is it a portal, of which conversation, for whom?
+//!
+//! Ingest only records that a room exists and queues this. What went by
+//! meanwhile is fetched by the walk over `/messages` that follows the mapping, so
+//! nothing is missed and no content of a room without a customer is kept.
+
+use diesel_async::AsyncConnection as _;
+
+use super::{
+    Handler, Lease, Outcome,
+    backfill::{self, Span},
+    eyes, retry,
+};
+use crate::{
+    config,
+    db::{
+        self, Connection,
+        jobs::{Job, NewJob, enqueue},
+        members, rooms, stream,
+    },
+    fold,
+    ingest::{self, Ingest},
+    matrix::client::{ClientError, Homeserver},
+    model::{
+        change::{Change, State},
+        frame::{Frame, FrameKind},
+        incoming::IncomingEvent,
+        portal::Portal,
+    },
+};
+
+/// The job `discover`; its key is the room id.
+pub struct Discover {
+    /// What stores.
+    pub ingest: Ingest,
+    /// What is asked.
+    pub homeserver: Homeserver,
+    /// How much history a new room gets.
+    pub backfill: config::Backfill,
+}
+
+/// What `/state` says of a room.
+#[derive(Debug, Default)]
+struct RoomState {
+    events: Vec<IncomingEvent>,
+}
+
+/// A portal as its state shows it.
+struct Found<'a> {
+    bridge_id: &'a str,
+    portal: Portal,
+}
+
+impl Handler for Discover {
+    const KIND: &'static str = "discover";
+
+    async fn run(&self, job: &Job, _lease: &Lease) -> Outcome {
+        let state = match self.state(&job.key).await {
+            Ok(state) => state.unwrap_or_default(),
+            Err(error) => return retry(&error),
+        };
+        match self.settle(&job.key, state).await {
+            Ok(kind) => Outcome::Done {
+                reason: kind.to_owned(),
+            },
+            Err(error) => Outcome::Retry {
+                error: error.to_string(),
+                after: None,
+            },
+        }
+    }
+}
+
+impl Discover {
+    async fn state(&self, room_id: &str) -> Result<Option<RoomState>, ClientError> {
+        let read = eyes::read(
+            &self.homeserver,
+            &self.ingest.bridges,
+            room_id,
+            |eyes| async move { self.homeserver.state(room_id, Some(&eyes)).await },
+        );
+        let Some(raw) = read.await? else {
+            return Ok(None);
+        };
+        let mut batch = ingest::Batch::default();
+        let now = self.ingest.clock.now();
+        for event in &raw {
+            // What cannot be decoded decides nothing, and may not be kept either:
+            // whether the room is mapped is not known yet.
+            batch.decode(event, Some(room_id), now);
+        }
+        Ok(Some(RoomState {
+            events: batch.events,
+        }))
+    }
+
+    /// Writes down what the room is, and maps it if a linked customer is in it.
+    async fn settle(&self, room_id: &str, state: RoomState) -> Result<&'static str, db::Error> {
+        let found = self.portal(&state);
+        let kind = if found.is_some() { "portal" } else { "other" };
+        let mut conn = self.ingest.db.get().await?;
+        let heads = conn
+            .transaction(async |conn| {
+                let room_ids = [room_id.to_owned()];
+                rooms::lock(conn, &room_ids).await?;
+                let before = rooms::load(conn, &room_ids).await?;
+                let was_ingested = before.get(room_id).is_some_and(rooms::Room::is_ingested);
+                self.resolve(conn, room_id, found.as_ref(), &state).await?;
+                let mut derived = ingest::map_rooms(conn, &self.ingest.bridges, &room_ids).await?;
+                let after = rooms::load(conn, &room_ids).await?;
+                if after.get(room_id).is_some_and(rooms::Room::is_ingested) {
+                    let states = kept(&state.events);
+                    let applied =
+                        ingest::apply_states(conn, &self.ingest.bridges, &states, Vec::new())
+                            .await?;
+                    derived.changed.extend(applied.changed);
+                    if !was_ingested {
+                        self.queue_backfill(conn, room_id).await?;
+                    }
+                }
+                derived.changed.sort();
+                derived.changed.dedup();
+                let updated = |view: db::viewers::View| Frame {
+                    user_id: view.user_id,
+                    kind: FrameKind::ConversationUpdated {
+                        conversation_id: view.conversation_id,
+                    },
+                };
+                let frames: Vec<_> = derived.changed.into_iter().map(updated).collect();
+                stream::append(conn, &frames).await
+            })
+            .await
+            .map_err(|error: diesel::result::Error| db::Error::from(error))?;
+        self.ingest.feed.advance(&heads);
+        self.ingest.jobs.notify_one();
+        Ok(kind)
+    }
+
+    async fn resolve(
+        &self,
+        conn: &mut Connection,
+        room_id: &str,
+        found: Option<&Found<'_>>,
+        state: &RoomState,
+    ) -> db::Result<()> {
+        let resolution = found.map_or(rooms::Resolution::Other, |found| {
+            rooms::Resolution::Portal {
+                bridge_id: found.bridge_id,
+                portal: &found.portal,
+                created_ts: state
+                    .first("m.room.create")
+                    .map(|event| event.origin_server_ts),
+            }
+        });
+        rooms::resolve(conn, room_id, &resolution).await?;
+        // Of a room that is no portal not even the members are anybody's business.
+        let members = if found.is_some() {
+            state.members()
+        } else {
+            Vec::new()
+        };
+        members::replace(conn, room_id, &members).await
+    }
+
+    async fn queue_backfill(&self, conn: &mut Connection, room_id: &str) -> db::Result<()> {
+        let span = Span {
+            days: self.backfill.days,
+            max_messages: self.backfill.max_messages,
+        };
+        let job = NewJob {
+            kind: backfill::Backfill::KIND,
+            key: room_id.to_owned(),
+            payload: span.payload(),
+        };
+        enqueue(conn, &[job]).await?;
+        Ok(())
+    }
+
+    /// The bridge information by a bridge's own bot; what anybody else wrote there
+    /// is nothing. A space is no conversation.
+    fn portal(&self, state: &RoomState) -> Option<Found<'_>> {
+        let is_space = state
+            .first("m.room.create")
+            .is_some_and(|create| create.content.get("type").is_some_and(|t| t == "m.space"));
+        if is_space {
+            return None;
+        }
+        let mut infos: Vec<_> = state
+            .events
+            .iter()
+            .filter(|event| matches!(event.kind.as_str(), "m.bridge" | "uk.half-shot.bridge"))
+            .filter_map(|event| {
+                let bridge = self.ingest.bridges.of_bot(&event.sender)?;
+                let portal = Portal::from_content(&event.content)?;
+                let rank = (event.origin_server_ts, event.kind == "m.bridge");
+                Some((
+                    rank,
+                    Found {
+                        bridge_id: &bridge.id,
+                        portal,
+                    },
+                ))
+            })
+            .collect();
+        infos.sort_by_key(|(rank, _)| *rank);
+        infos.pop().map(|(_, found)| found)
+    }
+}
+
+impl RoomState {
+    fn first(&self, kind: &str) -> Option<&IncomingEvent> {
+        self.events
+            .iter()
+            .find(|event| event.kind == kind && event.state_key.is_some())
+    }
+
+    fn members(&self) -> Vec<(String, String)> {
+        let member = |event: &IncomingEvent| {
+            let membership = event.content.get("membership")?.as_str()?;
+            (event.kind == "m.room.member")
+                .then(|| Some((event.state_key.clone()?, membership.to_owned())))?
+        };
+        self.events.iter().filter_map(member).collect()
+    }
+}
+
+fn kept(events: &[IncomingEvent]) -> Vec<State> {
+    events
+        .iter()
+        // A state event that cannot be folded decides nothing.
+        .flat_map(|event| fold::fold(event).unwrap_or_default())
+        .filter_map(|change| match change {
+            Change::State(state) => Some(state),
+            Change::Message(_) | Change::Redaction(_) => None,
+        })
+        .collect()
+}

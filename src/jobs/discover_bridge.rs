@@ -1,0 +1,73 @@
+//! Finds portals that nobody told Tributary of: the rooms of a bridge's bot.
+
+use diesel_async::AsyncConnection as _;
+use serde_json::Map;
+
+use super::{Handler, Lease, Outcome, discover::Discover, retry};
+use crate::{
+    db::{
+        self,
+        jobs::{Job, NewJob, enqueue},
+        rooms,
+    },
+    ingest::Ingest,
+    matrix::client::Homeserver,
+};
+
+/// The job `discover_bridge`; its key is the bridge's id.
+pub struct DiscoverBridge {
+    /// What stores.
+    pub ingest: Ingest,
+    /// What is asked.
+    pub homeserver: Homeserver,
+}
+
+impl Handler for DiscoverBridge {
+    const KIND: &'static str = "discover_bridge";
+
+    async fn run(&self, job: &Job, _lease: &Lease) -> Outcome {
+        let Some(bridge) = self.ingest.bridges.get(&job.key) else {
+            return Outcome::Failed {
+                error: "the bridge is no longer configured".to_owned(),
+            };
+        };
+        let joined = match self.homeserver.joined_rooms(Some(&bridge.bot)).await {
+            Ok(joined) => joined
+                .into_iter()
+                .map(|id| id.to_string())
+                .collect::<Vec<_>>(),
+            Err(error) => return retry(&error),
+        };
+        match self.queue_unknown(&joined).await {
+            Ok(found) => Outcome::Done {
+                reason: format!("{found} new rooms"),
+            },
+            Err(error) => Outcome::Retry {
+                error: error.to_string(),
+                after: None,
+            },
+        }
+    }
+}
+
+impl DiscoverBridge {
+    async fn queue_unknown(&self, joined: &[String]) -> Result<usize, db::Error> {
+        let mut conn = self.ingest.db.get().await?;
+        let found = conn
+            .transaction(async |conn| {
+                let unknown = rooms::unknown_among(conn, joined).await?;
+                rooms::note(conn, &unknown).await?;
+                let discover = |room_id: &String| NewJob {
+                    kind: Discover::KIND,
+                    key: room_id.clone(),
+                    payload: Map::new(),
+                };
+                let jobs: Vec<_> = unknown.iter().map(discover).collect();
+                enqueue(conn, &jobs).await?;
+                Ok::<_, diesel::result::Error>(unknown.len())
+            })
+            .await?;
+        self.ingest.jobs.notify_one();
+        Ok(found)
+    }
+}

@@ -1,0 +1,83 @@
+//! Connections as the web app sees them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How a connection is doing, as the bridge last said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Waiting for the login or for the code.
+    Pending,
+    /// The bridge is logged in.
+    Connected,
+    /// The bridge needs the customer.
+    Error,
+    /// Logged out, or unlinked.
+    Disconnected,
+}
+
+impl Status {
+    /// As it is stored and sent.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Connected => "CONNECTED",
+            Self::Error => "ERROR",
+            Self::Disconnected => "DISCONNECTED",
+        }
+    }
+
+    /// Reads a status in any case; none for any other word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Pending,
+            Self::Connected,
+            Self::Error,
+            Self::Disconnected,
+        ]
+        .into_iter()
+        .find(|status| status.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// A `MessengerConnection`: one Clerk user, one Matrix user, one bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Its id.
+    pub id: Uuid,
+    /// How it is doing.
+    pub status: Status,
+    /// The Matrix user, once it is known.
+    pub matrix_user_id: Option<String>,
+    /// The id on the network, once it is known.
+    pub bridge_user_id: Option<String>,
+    /// The name on the network.
+    pub remote_name: Option<String>,
+    /// What is wrong, in the bridge's words.
+    pub error: Option<String>,
+    /// When an event of it was last stored.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// How its history is coming in.
+    pub backfill: BackfillSummary,
+}
+
+/// How the history of a connection's rooms is coming in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackfillSummary {
+    /// `idle`, `running` or `done`.
+    pub state: String,
+    /// Rooms that it sees.
+    pub rooms_total: i64,
+    /// Rooms whose history is in.
+    pub rooms_done: i64,
+    /// Messages stored.
+    pub messages: i64,
+}

@@ -1,0 +1,86 @@
+//! Messages as the web app sees them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::participant::Participant;
+
+/// A message, as one viewer sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Its id.
+    pub id: Uuid,
+    /// Its conversation.
+    pub conversation_id: Uuid,
+    /// Its Matrix event.
+    pub matrix_event_id: String,
+    /// Who sent it.
+    pub sender: Participant,
+    /// `msgtype`, or the event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The plain text.
+    pub body: String,
+    /// HTML, safe to show.
+    pub formatted_body: Option<String>,
+    /// When it was sent.
+    #[serde(serialize_with = "super::time::milliseconds")]
+    pub timestamp: DateTime<Utc>,
+    /// When the shown version was written.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was redacted.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// The message it answers, when that is known.
+    pub reply_to: Option<Uuid>,
+    /// The root of its thread, when that is known.
+    pub thread_root: Option<Uuid>,
+    /// Who reacted, per key.
+    pub reactions: Vec<Reaction>,
+    /// Files that came with it.
+    pub attachments: Vec<Attachment>,
+    /// Whether it reached the homeserver more than ten minutes after its own time.
+    pub historical: bool,
+}
+
+/// Everybody who reacted with one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reaction {
+    /// The emoji, or whatever the key is.
+    pub key: String,
+    /// How many reacted with it.
+    pub count: i64,
+    /// Who, as participants.
+    pub senders: Vec<Uuid>,
+    /// Whether the viewer is one of them.
+    pub mine: bool,
+}
+
+/// A file that came with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// Its id under `/api/media/`.
+    pub media_id: Uuid,
+    /// `image`, `video`, `audio`, `voice`, `file` or `sticker`.
+    pub kind: String,
+    /// Its name.
+    pub filename: Option<String>,
+    /// Its MIME type.
+    pub mime_type: Option<String>,
+    /// Bytes.
+    pub size: Option<i64>,
+    /// Pixels.
+    pub width: Option<i32>,
+    /// Pixels.
+    pub height: Option<i32>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
+    /// `pending`, `stored`, `too_large`, `forbidden`, `missing` or `failed`.
+    pub state: String,
+}

@@ -1,0 +1,189 @@
+//! This replica's registry of viewers: who listens, and how far their streams go.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::{db::stream::Head, model::transient::Transient};
+
+/// Typing and receipts that may wait for a socket before the oldest is dropped.
+const TRANSIENTS_WAITING: usize = 64;
+
+/// Says that there is something new. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    viewers: Mutex<HashMap<String, Viewer>>,
+    hints: mpsc::UnboundedSender<Hint>,
+}
+
+#[derive(Debug)]
+struct Viewer {
+    head: watch::Sender<i64>,
+    transients: broadcast::Sender<Arc<Transient>>,
+}
+
+/// What other replicas are told.
+#[derive(Debug, Clone)]
+pub(super) enum Hint {
+    /// A stream goes further.
+    Head(Head),
+    /// Something passes.
+    Transient(Arc<Transient>),
+}
+
+/// One listener's end. The viewer is forgotten with the last of them.
+#[derive(Debug)]
+pub struct Subscription {
+    // First, so that it is dropped while `head` still counts as a receiver.
+    _forget: Forget,
+    /// The last known position; changes when the stream goes on.
+    pub head: watch::Receiver<i64>,
+    /// Typing and receipts.
+    pub transients: broadcast::Receiver<Arc<Transient>>,
+}
+
+#[derive(Debug)]
+struct Forget {
+    feed: Feed,
+    user_id: String,
+}
+
+impl Feed {
+    /// A feed, and the hints that a [`super::Relay`] carries to other replicas.
+    pub(super) fn with_hints() -> (Self, mpsc::UnboundedReceiver<Hint>) {
+        let (hints, carried) = mpsc::unbounded_channel();
+        (
+            Self(Arc::new(Inner {
+                viewers: Mutex::default(),
+                hints,
+            })),
+            carried,
+        )
+    }
+
+    /// Listens for a viewer.
+    #[must_use]
+    pub fn subscribe(&self, user_id: &str) -> Subscription {
+        let mut viewers = self.viewers();
+        let viewer = viewers.entry(user_id.to_owned()).or_insert_with(|| Viewer {
+            head: watch::Sender::new(0),
+            transients: broadcast::Sender::new(TRANSIENTS_WAITING),
+        });
+        Subscription {
+            _forget: Forget {
+                feed: self.clone(),
+                user_id: user_id.to_owned(),
+            },
+            head: viewer.head.subscribe(),
+            transients: viewer.transients.subscribe(),
+        }
+    }
+
+    /// Announces committed frames, here and to other replicas.
+    pub fn advance(&self, heads: &[Head]) {
+        self.advance_here(heads);
+        for head in heads {
+            // Only a relay that has ended does not listen, and then nobody does.
+            let _ = self.0.hints.send(Hint::Head(head.clone()));
+        }
+    }
+
+    /// Passes typing and receipts on, here and to other replicas.
+    pub fn pass(&self, transients: Vec<Transient>) {
+        for transient in transients.into_iter().map(Arc::new) {
+            self.pass_here(&transient);
+            let _ = self.0.hints.send(Hint::Transient(transient));
+        }
+    }
+
+    /// Announces committed frames to this replica's sockets. A head only ever rises.
+    pub(super) fn advance_here(&self, heads: &[Head]) {
+        let viewers = self.viewers();
+        for head in heads {
+            if let Some(viewer) = viewers.get(&head.user_id) {
+                viewer.head.send_if_modified(|known| {
+                    let further = head.position > *known;
+                    *known = head.position.max(*known);
+                    further
+                });
+            }
+        }
+    }
+
+    pub(super) fn pass_here(&self, transient: &Arc<Transient>) {
+        let viewers = self.viewers();
+        for viewer in transient
+            .user_ids
+            .iter()
+            .filter_map(|user_id| viewers.get(user_id))
+        {
+            // Nobody listening is no error: it is worth nothing later.
+            let _ = viewer.transients.send(Arc::clone(transient));
+        }
+    }
+
+    /// Whoever listens here.
+    pub(super) fn listening(&self) -> Vec<String> {
+        self.viewers().keys().cloned().collect()
+    }
+
+    fn viewers(&self) -> MutexGuard<'_, HashMap<String, Viewer>> {
+        // A panic elsewhere leaves the map whole: each change of it is one insert or remove.
+        self.0
+            .viewers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let mut viewers = self.feed.viewers();
+        // This listener's receivers are dropped after this: the last one counts one.
+        if viewers
+            .get(&self.user_id)
+            .is_some_and(|viewer| viewer.head.receiver_count() <= 1)
+        {
+            viewers.remove(&self.user_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(user_id: &str, position: i64) -> Head {
+        Head {
+            user_id: user_id.to_owned(),
+            position,
+        }
+    }
+
+    #[test]
+    fn a_head_only_rises() {
+        let (feed, _hints) = Feed::with_hints();
+        let mut listener = feed.subscribe("a");
+        feed.advance(&[head("a", 5), head("b", 1)]);
+        assert_eq!(*listener.head.borrow_and_update(), 5);
+        feed.advance(&[head("a", 4)]);
+        assert!(!listener.head.has_changed().unwrap());
+    }
+
+    #[test]
+    fn the_last_listener_takes_the_viewer_along() {
+        let (feed, _hints) = Feed::with_hints();
+        let first = feed.subscribe("a");
+        let second = feed.subscribe("a");
+        drop(first);
+        assert_eq!(feed.listening(), ["a"]);
+        drop(second);
+        assert!(feed.listening().is_empty());
+    }
+}

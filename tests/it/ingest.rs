@@ -1,0 +1,262 @@
+//! The pipeline on a real Postgres: what a push leaves behind, and for whom.
+
+use crate::support::world::{self, World, member, redaction, state, text};
+use serde_json::json;
+use tributary::db::read::{conversations, messages};
+
+const BOT: &str = "@facebookbot:lab.local";
+const CAROL: &str = "@facebook_2001:lab.local";
+
+async fn world_with_direct_chat() -> (World, world::Customer) {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct("!dm", &alice, "1001", "2001").await;
+    (world, alice)
+}
+
+async fn page(world: &World, user_id: &str) -> Vec<tributary::model::message::Message> {
+    let mut conn = world.db.get().await.unwrap();
+    let (items, _) = conversations::page(&mut conn, user_id, None, 50)
+        .await
+        .unwrap();
+    let mut all = Vec::new();
+    for item in items {
+        all.extend(
+            messages::page(&mut conn, user_id, item.id, None, 50)
+                .await
+                .unwrap(),
+        );
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_stored_counted_and_announced_once() {
+    let (world, alice) = world_with_direct_chat().await;
+    let hello = text("!dm", "$1", CAROL, "hello");
+    for transaction_id in ["1", "1", "2"] {
+        world
+            .push(transaction_id, std::slice::from_ref(&hello))
+            .await;
+    }
+    let mut conn = world.db.get().await.unwrap();
+    let (items, _) = conversations::page(&mut conn, &alice.user_id, None, 50)
+        .await
+        .unwrap();
+    assert_eq!(items.len(), 1);
+    assert_eq!((items[0].unread_count, items[0].is_group), (1, false));
+    assert_eq!(items[0].last_message.as_ref().unwrap().body, "hello");
+    let frames = "SELECT count(*) FROM tributary.outbox WHERE kind = 'message.created'";
+    assert_eq!(world.count(frames).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_room_without_a_customer_nothing_is_kept_but_its_id() {
+    let (world, _) = world_with_direct_chat().await;
+    world.push("1", &[text("!unknown", "$secret", CAROL, "a cookie"), json!({
+        "event_id": "$bad", "room_id": "!unknown", "type": "m.room.message", "content": 5,
+    })]).await;
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM tributary.rooms WHERE room_id = '!unknown'")
+            .await,
+        1
+    );
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM tributary.jobs WHERE key = '!unknown'")
+            .await,
+        1
+    );
+    for table in ["messages", "dead_letters", "state_events", "outbox"] {
+        assert_eq!(
+            world
+                .count(&format!("SELECT count(*) FROM tributary.{table}"))
+                .await,
+            0,
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redaction_takes_the_content_before_and_after_its_target() {
+    let (world, alice) = world_with_direct_chat().await;
+    world
+        .push(
+            "1",
+            &[
+                text("!dm", "$1", CAROL, "regretted"),
+                redaction("!dm", "$r2", CAROL, "$2"),
+            ],
+        )
+        .await;
+    world
+        .push(
+            "2",
+            &[
+                redaction("!dm", "$r1", CAROL, "$1"),
+                text("!dm", "$2", CAROL, "regretted too"),
+            ],
+        )
+        .await;
+    let messages = page(&world, &alice.user_id).await;
+    assert_eq!(messages.len(), 2);
+    for message in &messages {
+        assert!(message.deleted_at.is_some());
+        assert_eq!(
+            (message.body.as_str(), message.kind.as_str()),
+            ("", "m.room.message")
+        );
+    }
+    let left = "SELECT count(*) FROM tributary.messages WHERE content IS NOT NULL OR body <> ''";
+    assert_eq!(world.count(left).await, 0);
+    assert_eq!(
+        world
+            .count("SELECT unread_count::bigint AS count FROM tributary.conversation_access")
+            .await,
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_ends_access_and_what_was_before_stays() {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    let bob = world.customer("bob", "1002").await;
+    world
+        .group(
+            "!g",
+            "3001",
+            &[&alice.matrix_user_id, &bob.matrix_user_id, CAROL, BOT],
+        )
+        .await;
+    world.push("1", &[text("!g", "$1", CAROL, "to both")]).await;
+    world
+        .push(
+            "2",
+            &[
+                member("!g", "$leave", &bob.matrix_user_id, "leave", "Bob"),
+                text("!g", "$2", CAROL, "to Alice alone"),
+            ],
+        )
+        .await;
+    let bodies = |messages: Vec<tributary::model::message::Message>| {
+        messages
+            .into_iter()
+            .map(|message| message.body)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(page(&world, &bob.user_id).await), ["to both"]);
+    assert_eq!(
+        bodies(page(&world, &alice.user_id).await),
+        ["to Alice alone", "to both"]
+    );
+    world
+        .push(
+            "3",
+            &[
+                member("!g", "$join", &bob.matrix_user_id, "join", "Bob"),
+                text("!g", "$3", CAROL, "welcome back"),
+            ],
+        )
+        .await;
+    assert_eq!(
+        bodies(page(&world, &bob.user_id).await),
+        ["welcome back", "to both"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_follow_the_state() {
+    let (world, alice) = world_with_direct_chat().await;
+    world
+        .push(
+            "1",
+            &[
+                member("!dm", "$m1", CAROL, "join", "Carol"),
+                member("!dm", "$m2", &alice.matrix_user_id, "join", "Alice"),
+                text("!dm", "$1", CAROL, "hi"),
+            ],
+        )
+        .await;
+    let mut conn = world.db.get().await.unwrap();
+    let title = async |conn: &mut tributary::db::Connection| {
+        let (mut items, _) = conversations::page(conn, &alice.user_id, None, 1)
+            .await
+            .unwrap();
+        items.remove(0).title
+    };
+    assert_eq!(title(&mut conn).await.as_deref(), Some("Carol"));
+    world
+        .push(
+            "2",
+            &[state(
+                "!dm",
+                "$n",
+                "m.room.name",
+                &json!({"name": "Our chat"}),
+            )],
+        )
+        .await;
+    assert_eq!(title(&mut conn).await.as_deref(), Some("Our chat"));
+    assert_eq!(
+        page(&world, &alice.user_id).await[0]
+            .sender
+            .display_name
+            .as_deref(),
+        Some("Carol")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_event_becomes_a_dead_letter_and_its_neighbours_live() {
+    let (world, alice) = world_with_direct_chat().await;
+    world.push("1", &[
+        json!(17),
+        json!({"event_id": "$bad", "room_id": "!dm", "type": "m.room.message", "content": {"body": 5}}),
+        json!({"event_id": "$odd", "room_id": "!dm", "type": "m.room.message", "sender": CAROL,
+               "origin_server_ts": 1, "content": {"msgtype": "m.text", "body": 5}}),
+        text("!dm", "$1", CAROL, "fine"),
+    ]).await;
+    assert_eq!(page(&world, &alice.user_id).await.len(), 1);
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM tributary.dead_letters")
+            .await,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_message_and_an_own_receipt_read_what_is_before_them() {
+    let (world, alice) = world_with_direct_chat().await;
+    let unread = "SELECT unread_count::bigint AS count FROM tributary.conversation_access";
+    let mut events: Vec<_> = (1..=4)
+        .map(|i| text("!dm", &format!("${i}"), CAROL, "hi"))
+        .collect();
+    for (i, event) in events.iter_mut().enumerate() {
+        event["origin_server_ts"] =
+            json!(event["origin_server_ts"].as_i64().unwrap() - 1000 + i as i64);
+    }
+    world.push("1", &events[..2]).await;
+    assert_eq!(world.count(unread).await, 2);
+    let receipt = json!({"events": [], "ephemeral": [{"type": "m.receipt", "room_id": "!dm",
+        "content": {"$1": {"m.read": {&alice.matrix_user_id: {"ts": 5}}}}}]});
+    world
+        .ingest
+        .transaction("2", receipt.to_string().as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(world.count(unread).await, 1);
+    world
+        .push(
+            "3",
+            &[
+                events[2].clone(),
+                text("!dm", "$own", "@facebook_1001:lab.local", "me"),
+            ],
+        )
+        .await;
+    assert_eq!(world.count(unread).await, 0);
+}

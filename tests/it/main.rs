@@ -1,0 +1,9 @@
+//! Everything that needs a Postgres and nothing else. One program, so that it is
+//! linked once; a module for each room of the house, and the endpoints' modules
+//! mirror their paths.
+
+#![cfg(test)]
+
+mod ingest;
+mod jobs;
+mod support;
