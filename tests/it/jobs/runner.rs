@@ -16,10 +16,9 @@ use tributary::{
     jobs::{Handler, Handlers, KindLimits, Lease, Outcome, Runner, Timing, Waker},
 };
 
-use super::{
-    crate::support::{eventually, postgres::TestDatabase},
-    KIND, enqueue, get,
-};
+use crate::support::{eventually, postgres::TestDatabase};
+
+use super::{KIND, enqueue, get};
 
 /// Counts the runs of each key, and does what `act` says.
 struct Scripted<A> {

@@ -13,10 +13,9 @@ use tributary::{
     model::new_id,
 };
 
-use super::{
-    crate::support::{eventually, postgres::TestDatabase},
-    KIND, empty, enqueue, get, job, nobodys,
-};
+use crate::support::{eventually, postgres::TestDatabase};
+
+use super::{KIND, empty, enqueue, get, job, nobodys};
 
 const LEASE: Duration = Duration::from_mins(1);
 const GONE: Duration = Duration::ZERO;
@@ -255,12 +254,15 @@ async fn a_step_of_a_lost_lease_is_rolled_back() {
             if jobs::progress(conn, held, &json!({"step": 1})).await? {
                 Ok(())
             } else {
-                Err(db::Error::RollbackTransaction)
+                Err(diesel::result::Error::RollbackTransaction)
             }
         })
         .await
     };
-    assert_eq!(step(dead).await, Err(db::Error::RollbackTransaction));
+    assert_eq!(
+        step(dead).await,
+        Err(diesel::result::Error::RollbackTransaction)
+    );
     assert_eq!(
         step(alive).await,
         Ok(()),
