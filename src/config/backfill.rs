@@ -1,20 +1,30 @@
 //! `backfill`: how much history is fetched.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("days", Kind::Number(1, 36_500)),
+    Key::new("max_messages", Kind::Number(1, u32::MAX as u64)),
+    Key::new("page_size", Kind::Number(1, 1000)),
+    Key::new("concurrent_rooms", Kind::Number(1, 64)),
+    Key::new("on_connect", Kind::Flag),
+];
 
 /// `backfill`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backfill {
-    /// How many days back.
+    /// How many days back, from the time of the request.
     pub days: u32,
-    /// At most so many messages a room.
+    /// At most so many messages a room; reactions, edits and state do not count.
     pub max_messages: u32,
-    /// Events asked for at once, up to 1000.
+    /// Events asked for at once; the homeserver gives at most 1000.
     pub page_size: u32,
     /// Rooms filled at once.
     pub concurrent_rooms: usize,
-    /// Whether a new link is filled by itself.
+    /// Whether the rooms of a new link are filled without being asked.
     pub on_connect: bool,
 }
 

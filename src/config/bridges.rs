@@ -1,11 +1,28 @@
 //! `bridges`: whose portals are ingested.
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::{
+    Homeserver,
+    error::Report,
+    ghosts, keys, masked,
+    schema::{Key, Kind},
+};
+
+pub(super) const KEYS: &[Key] = &[
+    Key::required("id", Kind::Text),
+    Key::required("network", Kind::Text),
+    Key::required("bot", Kind::Text),
+    Key::required("ghosts", Kind::Text),
+    Key::new("as_token", Kind::Secret),
+    Key::new("provisioning_url", Kind::Url),
+    Key::new("provisioning_secret", Kind::Secret),
+];
+
 /// One bridge.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bridge {
     /// The name it has in Tributary's own API.
@@ -14,15 +31,136 @@ pub struct Bridge {
     pub network: String,
     /// The Matrix id of its bot.
     pub bot: String,
-    /// A regular expression over whole Matrix ids with a group named `id`, the remote id.
+    /// A regular expression over whole Matrix ids with a group named `id`, the remote id;
+    /// [`ghosts::compile`] anchors it.
     pub ghosts: String,
     /// The bridge's own `as_token`, with which it pushes its states.
-    #[serde(default)]
+    #[serde(default, serialize_with = "masked::secret")]
     pub as_token: Option<SecretString>,
     /// The base URL of its provisioning API.
-    #[serde(default)]
+    #[serde(default, serialize_with = "masked::optional_url")]
     pub provisioning_url: Option<Url>,
     /// The shared secret of its provisioning API.
-    #[serde(default)]
+    #[serde(default, serialize_with = "masked::secret")]
     pub provisioning_secret: Option<SecretString>,
+}
+
+/// Checks the bridges one by one and against each other.
+pub(super) fn check(bridges: &[Bridge], homeserver: &Homeserver, report: &mut Report) {
+    if bridges.is_empty() {
+        let right = "at least one: `- {id: meta, network: facebook, bot: ..., ghosts: ...}`";
+        report.add("bridges", "is empty", right);
+    }
+    for (index, bridge) in bridges.iter().enumerate() {
+        let path = |key: &str| format!("bridges[{index}].{key}");
+        bridge.check(path, homeserver, report);
+        if bridges[..index].iter().any(|other| other.id == bridge.id) {
+            report.add(&path("id"), "is taken by a bridge above", "a unique name");
+        }
+        if bridges[..index].iter().any(|other| other.bot == bridge.bot) {
+            report.add(&path("bot"), "is the bot of a bridge above", "its own bot");
+        }
+    }
+}
+
+impl Bridge {
+    fn check(&self, path: impl Fn(&str) -> String, homeserver: &Homeserver, report: &mut Report) {
+        if !is_word(&self.id) {
+            let right = "a name of a-z, 0-9, `-` and `_`: it is part of URLs";
+            report.add(&path("id"), "cannot be used in a URL", right);
+        }
+        if !is_word(&self.network) {
+            let right = "a word such as `facebook` or `instagram`";
+            report.add(&path("network"), "is no name of a network", right);
+        }
+        let server = &homeserver.server_name;
+        let bot = <&ruma::UserId>::try_from(self.bot.as_str());
+        if !bot.is_ok_and(|bot| bot.server_name().as_str() == server) {
+            let what = "is no Matrix id on homeserver.server_name";
+            report.add(
+                &path("bot"),
+                what,
+                format!("such as `@facebookbot:{server}`"),
+            );
+        }
+        if let Err(what) = ghosts::compile(&self.ghosts) {
+            let server = server.replace('.', "\\.");
+            let right = format!("such as `@facebook_(?<id>.+):{server}`");
+            report.add(&path("ghosts"), what, right);
+        }
+        if let Some(secret) = &self.provisioning_secret {
+            keys::check_length(secret, &path("provisioning_secret"), report);
+        }
+    }
+}
+
+fn is_word(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    !name.is_empty() && name.chars().all(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bridge() -> Bridge {
+        Bridge {
+            id: "meta".to_owned(),
+            network: "facebook".to_owned(),
+            bot: "@facebookbot:lab.local".to_owned(),
+            ghosts: r"@facebook_(?<id>.+):lab\.local".to_owned(),
+            as_token: None,
+            provisioning_url: None,
+            provisioning_secret: None,
+        }
+    }
+
+    fn wrong(bridges: &[Bridge]) -> Vec<String> {
+        let homeserver = Homeserver {
+            url: "http://127.0.0.1:8008".parse().unwrap(),
+            server_name: "lab.local".to_owned(),
+        };
+        let mut report = Report::default();
+        check(bridges, &homeserver, &mut report);
+        report.keys().into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn at_least_one_is_needed() {
+        assert!(wrong(&[bridge()]).is_empty());
+        assert_eq!(wrong(&[]), ["bridges"]);
+    }
+
+    #[test]
+    fn ids_and_bots_are_unique() {
+        let expected = ["bridges[1].id", "bridges[1].bot"];
+        assert_eq!(wrong(&[bridge(), bridge()]), expected);
+    }
+
+    #[test]
+    fn the_bot_lives_on_the_homeserver() {
+        for bot in ["facebookbot", "@facebookbot:example.org", "@facebookbot"] {
+            let bot = bot.to_owned();
+            assert_eq!(wrong(&[Bridge { bot, ..bridge() }]), ["bridges[0].bot"]);
+        }
+    }
+
+    #[test]
+    fn ghosts_name_the_remote_id() {
+        let ghosts = "@facebook_.+".to_owned();
+        let bridge = Bridge { ghosts, ..bridge() };
+        assert_eq!(wrong(&[bridge]), ["bridges[0].ghosts"]);
+    }
+
+    #[test]
+    fn the_bridge_takes_no_shorter_secret_either() {
+        let provisioning_secret = Some("fifteen letters".into());
+        let bridge = Bridge {
+            id: "Meta/1".to_owned(),
+            provisioning_secret,
+            ..bridge()
+        };
+        let expected = ["bridges[0].id", "bridges[0].provisioning_secret"];
+        assert_eq!(wrong(&[bridge]), expected);
+    }
 }
