@@ -47,10 +47,6 @@ pub struct Bridge {
 
 /// Checks the bridges one by one and against each other.
 pub(super) fn check(bridges: &[Bridge], homeserver: &Homeserver, report: &mut Report) {
-    if bridges.is_empty() {
-        let right = "at least one: `- {id: meta, network: facebook, bot: ..., ghosts: ...}`";
-        report.add("bridges", "is empty", right);
-    }
     for (index, bridge) in bridges.iter().enumerate() {
         let path = |key: &str| format!("bridges[{index}].{key}");
         bridge.check(path, homeserver, report);
@@ -126,9 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn at_least_one_is_needed() {
+    fn a_bridge_as_people_have_it_is_right() {
         assert!(wrong(&[bridge()]).is_empty());
-        assert_eq!(wrong(&[]), ["bridges"]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn mistaken(kind: Kind) -> Wrong {
         }
         Kind::Choice(words) => {
             return Wrong::new(
-                "is none of its words",
+                "is not one of its choices",
                 format!("one of: {}", words.join(", ")),
             );
         }

@@ -140,7 +140,7 @@ impl Layer {
                 self.entry(root, named, parent, tree, source, trail);
             } else {
                 let right = nearest::remedy(root, keys, parent, &name, str::to_owned);
-                self.problem(&path, source.origin(trail), "is no key", right);
+                self.problem(&path, source.origin(trail), "is not a known key", right);
             }
             trail.pop();
         }
@@ -228,7 +228,7 @@ impl Layer {
             let Some(named) = find(keys, segment) else {
                 let right = nearest::remedy(root, keys, &parent, segment, variable_name);
                 let path = join(&parent, &rest.join("."));
-                return self.problem(&path, variable(name), "is no key", right);
+                return self.problem(&path, variable(name), "is not a known key", right);
             };
             let path = join(&parent, named.key.name);
             match (named.key.kind, behind) {

@@ -67,7 +67,7 @@ const ROOT: &[Key] = &[
     Key::new("server", Kind::Section(server::KEYS)),
     Key::new("homeserver", Kind::Section(homeserver::KEYS)),
     Key::new("appservice", Kind::Section(appservice::KEYS)),
-    Key::new("bridges", Kind::Sections(bridges::KEYS)),
+    Key::required("bridges", Kind::Sections(bridges::KEYS)),
     Key::new("database", Kind::Section(database::KEYS)),
     Key::new("data_dir", Kind::Path),
     Key::new("clerk", Kind::Section(clerk::KEYS)),

@@ -60,7 +60,7 @@ impl<'a> Resolver<'a> {
             let path = join(parent, key.name);
             let value = match key.kind {
                 Kind::Section(below) => Some(self.section(below, &path)),
-                Kind::Sections(below) => Some(self.list(below, &path)),
+                Kind::Sections(below) => Some(self.list(key, below, &path)),
                 _ => self.leaf(key, path),
             };
             if let Some(value) = value {
@@ -70,8 +70,15 @@ impl<'a> Resolver<'a> {
         section.into()
     }
 
-    fn list(&mut self, keys: &'static [Key], path: &str) -> Value {
+    fn list(&mut self, key: &Key, keys: &'static [Key], path: &str) -> Value {
         let length = self.layer.lengths.get(path).copied().unwrap_or_default();
+        if key.required && length == 0 {
+            let needed = keys.iter().filter(|key| key.required);
+            let names: Vec<_> = needed.map(|key| format!("{}: ...", key.name)).collect();
+            let right = format!("at least one: `- {{ {} }}`", names.join(", "));
+            let origin = self.file.clone();
+            self.problem(path.to_owned(), origin, "is missing".to_owned(), right);
+        }
         let items = 0..length;
         items
             .map(|index| self.section(keys, &format!("{path}[{index}]")))
