@@ -6,6 +6,7 @@
 //! `search_path` cannot be relied on.
 
 pub mod dead_letters;
+pub mod embedded;
 pub mod grants;
 pub mod jobs;
 pub mod ledger;
