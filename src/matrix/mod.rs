@@ -4,4 +4,5 @@ pub mod bridges;
 pub mod client;
 pub mod decode;
 pub mod ephemeral;
+pub mod registration;
 pub mod transaction;
