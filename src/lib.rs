@@ -12,7 +12,7 @@
 //! - [`db`]: the only room that knows diesel
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
 //! - [`fold`]: pure: what an event changes
-//! - [`app`]: what they have in common
+//! - [`app`], [`telemetry`]: what they have in common
 //! - [`model`], [`config`], [`clock`]: values
 
 pub mod api;
@@ -28,4 +28,5 @@ pub mod jobs;
 pub mod matrix;
 pub mod model;
 pub mod stream;
+pub mod telemetry;
 pub mod ws;

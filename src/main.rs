@@ -1,3 +1,11 @@
 //! The `tributary` program: parses the command line and leaves the rest to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tributary::commands::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    Cli::parse().execute().await
+}

@@ -1,0 +1,29 @@
+//! What commands print.
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
+
+/// Prints a result, with a newline.
+///
+/// # Errors
+///
+/// When stdout is closed, as `tributary tail | head` does.
+pub(super) fn line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Says something to the person at the shell.
+#[expect(
+    clippy::print_stderr,
+    reason = "a message of a command, not a log line"
+)]
+pub(super) fn note(text: impl Display) {
+    eprintln!("{text}");
+}
+
+/// Says why the command failed.
+pub(super) fn error(error: &anyhow::Error) {
+    note(format_args!("tributary: {error:#}"));
+}

@@ -1,0 +1,61 @@
+//! The configured database, started first if it is the embedded one.
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use crate::{
+    config::{Config, DatabaseUrl},
+    db::embedded::Embedded,
+};
+
+/// Where the database is, while the command runs.
+pub(super) struct Postgres {
+    url: SecretString,
+    direct_url: Option<SecretString>,
+    embedded: Option<Embedded>,
+}
+
+impl Postgres {
+    /// Starts the embedded cluster, or takes the configured URLs as they are.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        match &config.database.url {
+            DatabaseUrl::Url(url) => Ok(Self {
+                url: url.clone(),
+                direct_url: config.database.direct_url.clone(),
+                embedded: None,
+            }),
+            DatabaseUrl::Embedded => {
+                let embedded = Embedded::start(&config.data_dir)
+                    .await
+                    .context("the embedded Postgres cannot be started")?;
+                Ok(Self {
+                    url: embedded.url().clone(),
+                    direct_url: None,
+                    embedded: Some(embedded),
+                })
+            }
+        }
+    }
+
+    /// For everything that a transaction pooler can carry.
+    #[expect(dead_code, reason = "the pool of `run` takes it")]
+    pub(super) fn url(&self) -> &SecretString {
+        &self.url
+    }
+
+    /// For migrations and `LISTEN`, which need a session.
+    pub(super) fn direct_url(&self) -> &SecretString {
+        self.direct_url.as_ref().unwrap_or(&self.url)
+    }
+
+    /// Stops the embedded cluster, once the last connection is given back.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        if let Some(embedded) = self.embedded {
+            embedded
+                .stop()
+                .await
+                .context("the embedded Postgres cannot be stopped")?;
+        }
+        Ok(())
+    }
+}
