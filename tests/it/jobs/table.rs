@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::timeout;
 use tributary::{
     db::{
-        self, Connection,
+        Connection,
         jobs::{self, Ended, Filter, Held, Job, JobState, Wanted},
     },
     model::new_id,
