@@ -1,1 +1,13 @@
 //! HTTP: translate, authorise, delegate.
+//!
+//! One file per endpoint, one line per route in [`router()`]. What a request brings is
+//! taken by [`extract`], what it may be refused with is in [`error`]; an endpoint
+//! holds no SQL and decides no access: it hands the caller's id on.
+
+pub mod error;
+pub mod extract;
+pub mod openapi;
+pub mod router;
+mod stack;
+
+pub use self::{error::ApiError, router::router};

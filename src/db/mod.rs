@@ -28,5 +28,8 @@ pub use self::{
     pool::{Connection, Database, Error},
 };
 
+/// Why a statement failed, for the rooms that do not know diesel.
+pub use diesel::result::Error as QueryError;
+
 /// What a statement answers.
 pub type Result<T> = diesel::QueryResult<T>;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool::Runtime;
+use diesel::result::DatabaseErrorKind;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl as _,
     pooled_connection::{
@@ -12,6 +13,16 @@ use diesel_async::{
 };
 use futures_util::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
+
+/// What Postgres says when it is going, coming, or busy.
+const PASSING: [&str; 6] = [
+    "terminating connection",
+    "the database system is",
+    "not currently accepting connections",
+    "canceling statement due to statement timeout",
+    "canceling statement due to conflict with recovery",
+    "deadlock detected",
+];
 
 /// One connection, as every function of this room takes it.
 pub type Connection = AsyncPgConnection;
@@ -42,6 +53,39 @@ pub enum Error {
     /// A statement failed.
     #[error("a statement failed: {0}")]
     Query(#[from] diesel::result::Error),
+}
+
+impl Error {
+    /// Whether the database was not there, so that the same may work later; and
+    /// not that it refused a statement.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Pool(_) | Self::Connect(_) => true,
+            Self::Query(error) => is_passing(error),
+        }
+    }
+}
+
+/// diesel keeps no SQLSTATE: what the server said while it went away is known by
+/// its words, and a connection that is gone by the kind.
+fn is_passing(error: &diesel::result::Error) -> bool {
+    match error {
+        diesel::result::Error::BrokenTransactionManager => true,
+        diesel::result::Error::DatabaseError(kind, said) => {
+            matches!(
+                kind,
+                DatabaseErrorKind::ClosedConnection
+                    | DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::ReadOnlyTransaction
+                    | DatabaseErrorKind::SerializationFailure
+            ) || PASSING.iter().any(|words| said.message().contains(words))
+        }
+        diesel::result::Error::RollbackErrorOnCommit { commit_error, .. } => {
+            is_passing(commit_error)
+        }
+        _ => false,
+    }
 }
 
 impl Database {

@@ -97,6 +97,12 @@ impl Bridges {
             .chain([self.sender_bot.as_str()])
     }
 
+    /// The Matrix id of the registration's `sender_localpart`.
+    #[must_use]
+    pub fn sender_bot(&self) -> &str {
+        &self.sender_bot
+    }
+
     /// Each bridge's name with its network.
     #[must_use]
     pub fn networks(&self) -> Vec<(String, String)> {

@@ -1,0 +1,165 @@
+//! The errors of Tributary's own API.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    response::{IntoResponse, Response},
+};
+
+use super::{Problem, RETRY_SOON, retry_after};
+use crate::{
+    auth::clerk::{KEYS_UNAVAILABLE, Refusal},
+    db,
+};
+
+/// Why an endpoint of Tributary's own API does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 401: nobody, or nobody known. The text may name what is wrong, never the token.
+    #[error("unauthorized: {0}")]
+    Unauthorized(&'static str),
+    /// 403: somebody known, who may not.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// 404: it does not exist, or is not the caller's, which is the same.
+    #[error("not found")]
+    NotFound,
+    /// 405: the path exists, for another method.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// 400: the request is not one. The text must not repeat what the caller sent.
+    #[error("invalid request: {0}")]
+    Invalid(Cow<'static, str>),
+    /// 409: it contradicts what is.
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+    /// 413: the body is longer than this endpoint reads.
+    #[error("payload too large")]
+    TooLarge,
+    /// 415: the body is not said to be JSON.
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// 429: too often; may be asked again after this long.
+    #[error("rate limited")]
+    RateLimited(Duration),
+    /// 503: not now. The text says what is missing.
+    #[error("unavailable: {0}")]
+    Unavailable(&'static str),
+    /// 500: Tributary's own fault. Logged, and never told.
+    #[error("internal: {0:#}")]
+    Internal(anyhow::Error),
+}
+
+impl ApiError {
+    /// A request that is not one; the text must not repeat what the caller sent.
+    pub fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(detail.into())
+    }
+
+    /// Tributary's own fault.
+    pub fn internal(error: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The word that programs compare.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Invalid(_) => "invalid_request",
+            Self::Conflict(_) => "conflict",
+            Self::TooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unauthorized(detail)
+            | Self::Forbidden(detail)
+            | Self::Conflict(detail)
+            | Self::Unavailable(detail) => Cow::Borrowed(detail),
+            Self::Invalid(detail) => detail.clone(),
+            Self::NotFound => "there is nothing here that is yours".into(),
+            Self::MethodNotAllowed => "this path takes other methods".into(),
+            Self::TooLarge => "the body is too long".into(),
+            Self::UnsupportedMediaType => "the body has to be application/json".into(),
+            Self::RateLimited(_) => "too many requests".into(),
+            Self::Internal(_) => "something went wrong here; it has been logged".into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(error) = &self {
+            tracing::error!(error = format!("{error:#}"), "a request failed");
+        }
+        let problem = Problem::new(self.status(), self.code(), self.detail().into_owned());
+        let mut response = problem.into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::RateLimited(wait) => retry_after(headers, wait),
+            Self::Unavailable(_) => retry_after(headers, RETRY_SOON),
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized(KEYS_UNAVAILABLE) => {
+                Self::Unavailable("session tokens can't be checked at the moment")
+            }
+            Refusal::Unauthorized(reason) => Self::Unauthorized(reason),
+            Refusal::Forbidden(reason) => Self::Forbidden(reason),
+        }
+    }
+}
+
+impl From<db::Error> for ApiError {
+    fn from(error: db::Error) -> Self {
+        if error.is_outage() {
+            tracing::warn!(%error, "the database is not available");
+            Self::Unavailable("the database is not available")
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+impl From<db::QueryError> for ApiError {
+    fn from(error: db::QueryError) -> Self {
+        db::Error::from(error).into()
+    }
+}

@@ -1,0 +1,61 @@
+//! What every request passes, in this order from the outside: a trace with an id,
+//! a net for panics, CORS, a deadline, the longest body. The order is here and
+//! nowhere else.
+
+mod cors;
+mod trace;
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{ApiError, extract::BODY_LIMIT};
+
+/// How long an endpoint of Tributary's own API may take until its answer begins.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What only Tributary's own API passes.
+pub(super) fn api<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    allowed_origins: &[String],
+) -> Router<S> {
+    router
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(deadline))
+        .layer(cors::layer(allowed_origins))
+}
+
+/// What all requests pass.
+pub(super) fn all<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(trace::trace))
+}
+
+async fn deadline(request: Request, next: Next) -> Response {
+    tokio::time::timeout(DEADLINE, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            ApiError::Unavailable("it took too long, and was given up").into_response()
+        })
+}
+
+/// The text of a panic may be anything: it goes to the log, not to the caller.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the layer wants"
+)]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|said| (*said).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    ApiError::Internal(anyhow::anyhow!("panic: {said}")).into_response()
+}
