@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::Database,
+    health::HealthState,
     ingest::Ingest,
     matrix::bridges::Bridges,
     stream::Feed,
@@ -38,6 +39,8 @@ pub struct App {
     pub admin_keys: ApiKeyRing,
     /// Knows each bridge by its `as_token`: the bridge's id, and its token.
     pub bridge_keys: Vec<(String, ApiKeyRing)>,
+    /// What was last seen of the homeserver.
+    pub health: HealthState,
     /// The time.
     pub clock: Clock,
     /// Cancelled when Tributary stops: sockets close, nothing new begins.

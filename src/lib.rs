@@ -13,7 +13,7 @@
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
 //! - [`fold`]: pure: what an event changes
 //! - [`app`], [`telemetry`]: what they have in common
-//! - [`model`], [`config`], [`clock`]: values
+//! - [`model`], [`config`], [`clock`], [`health`]: values
 
 pub mod api;
 pub mod app;
@@ -23,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod db;
 pub mod fold;
+pub mod health;
 pub mod ingest;
 pub mod jobs;
 pub mod matrix;

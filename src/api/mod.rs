@@ -4,9 +4,14 @@
 //! taken by [`extract`], what it may be refused with is in [`error`]; an endpoint
 //! holds no SQL and decides no access: it hands the caller's id on.
 
+mod appservice;
+mod conversations;
 pub mod error;
 pub mod extract;
+mod health;
+mod messages;
 pub mod openapi;
+pub mod page;
 pub mod router;
 mod stack;
 

@@ -4,23 +4,28 @@ use std::sync::Arc;
 
 use axum::{Router, routing::any};
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ApiError, openapi, stack};
+use super::{ApiError, appservice, conversations, health, messages, openapi, stack};
 use crate::app::{App, AppState};
 
 /// Everything but the WebSocket, which is merged into it.
 pub fn router(app: Arc<App>) -> Router {
-    let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+    let (api, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(web())
         .split_for_parts();
+    let (health, of_health) = status().split_for_parts();
+    description.merge(of_health);
     let api = api
         .route("/api/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
     let router = Router::new()
         .merge(stack::api(api, &app.config.server.allowed_origins))
+        .merge(appservice::routes())
+        .merge(health)
         .merge(openapi::route(description))
-        .fallback(not_found);
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed);
     stack::all(router).with_state(AppState(app))
 }
 
@@ -32,6 +37,19 @@ pub fn router(app: Arc<App>) -> Router {
 /// `.routes(routes!(module::handler))`; handlers of one path share a line.
 fn web() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(conversations::list::list_conversations))
+        .routes(routes!(conversations::get::get_conversation))
+        .routes(routes!(conversations::messages::list_messages))
+        .routes(routes!(conversations::read::read_conversation))
+        .routes(routes!(messages::get::get_message))
+}
+
+/// How Tributary is; exempt from CORS, keys and limits.
+fn status() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz::healthz))
+        .routes(routes!(health::livez::livez))
+        .routes(routes!(health::readyz::readyz))
 }
 
 async fn not_found() -> ApiError {

@@ -8,6 +8,7 @@
 pub mod dead_letters;
 pub mod embedded;
 pub mod grants;
+pub mod health;
 pub mod jobs;
 pub mod ledger;
 pub mod members;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -45,6 +46,19 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// Whether it reached the homeserver more than ten minutes after its own time.
     pub historical: bool,
+}
+
+/// A message with what only the one who asks for it alone is told.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FullMessage {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// The event's full content; none once redacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub content: Option<Value>,
 }
 
 /// Everybody who reacted with one key.

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryResult, QueryableByName, sql_query,
+    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::RunQueryDsl as _;
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use uuid::Uuid;
 
-use super::{avatar_url, messages};
-use crate::{db::Connection, model::conversation::Conversation};
+use super::{Page, avatar_url, messages};
+use crate::{
+    db::{Connection, stream},
+    model::{
+        conversation::Conversation,
+        frame::{Frame, FrameKind},
+    },
+};
 
 const COLUMNS: &str = "conv.id, conv.matrix_room_id, conv.network, a.title, a.last_event_at, a.sort_at,
     a.unread_count, conv.is_group, greatest(a.updated_at, conv.updated_at) AS updated_at, conv.created_at,
@@ -52,8 +58,42 @@ pub struct Place {
     pub id: Uuid,
 }
 
+/// Where a viewer's stream stands, and in which life of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The database's epoch.
+    pub epoch: Uuid,
+    /// The stream's last position.
+    pub position: i64,
+}
+
+/// A [`page`] and the place in the viewer's stream that it shows: what the stream
+/// says up to there is in the page, what it says later is not.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn snapshot(
+    conn: &mut Connection,
+    user_id: &str,
+    after: Option<Place>,
+    limit: i64,
+) -> QueryResult<(Page<Conversation, Place>, At)> {
+    conn.build_transaction()
+        .repeatable_read()
+        .read_only()
+        .run(async |conn| {
+            let at = At {
+                epoch: stream::epoch(conn).await?,
+                position: stream::extent(conn, user_id).await?.position,
+            };
+            Ok((page(conn, user_id, after, limit).await?, at))
+        })
+        .await
+}
+
 /// Up to `limit` conversations of a viewer, those with the newest messages first,
-/// behind `after`; and the place behind them.
+/// behind `after`.
 ///
 /// # Errors
 ///
@@ -63,7 +103,7 @@ pub async fn page(
     user_id: &str,
     after: Option<Place>,
     limit: i64,
-) -> QueryResult<(Vec<Conversation>, Option<Place>)> {
+) -> QueryResult<Page<Conversation, Place>> {
     let rows: Vec<Row> = sql_query(format!(
         "SELECT {COLUMNS}
          FROM tributary.conversation_access a
@@ -76,14 +116,15 @@ pub async fn page(
     .bind::<Text, _>(user_id)
     .bind::<Nullable<Timestamptz>, _>(after.map(|place| place.sort_at))
     .bind::<Nullable<SqlUuid>, _>(after.map(|place| place.id))
-    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(limit.saturating_add(1))
     .load(conn)
     .await?;
-    let end = rows.last().map(|row| Place {
+    let Page { items, next } = Page::cut(rows, limit, |row: &Row| Place {
         sort_at: row.sort_at,
         id: row.id,
     });
-    Ok((with_last_messages(conn, user_id, rows).await?, end))
+    let items = with_last_messages(conn, user_id, items).await?;
+    Ok(Page { items, next })
 }
 
 /// Those of these conversations that are the viewer's, in no order.
@@ -137,24 +178,58 @@ async fn with_last_messages(
     Ok(rows.into_iter().map(conversation).collect())
 }
 
-/// Marks everything read that this viewer has in a conversation; whether it is theirs.
+/// Marks everything read that this viewer has in a conversation, and tells their
+/// stream if something was not; none when the conversation is not theirs.
 ///
 /// # Errors
 ///
-/// When the statement fails.
+/// When a statement fails.
 pub async fn mark_read(
     conn: &mut Connection,
     user_id: &str,
     conversation_id: Uuid,
-) -> QueryResult<bool> {
-    let rows = sql_query(
-        "UPDATE tributary.conversation_access
-         SET unread_count = 0, read_at = clock_timestamp(), updated_at = now()
-         WHERE user_id = $1 AND conversation_id = $2",
+) -> QueryResult<Option<Vec<stream::Head>>> {
+    conn.transaction(async |conn| {
+        let frames = match reset_unread(conn, user_id, conversation_id).await? {
+            None => return Ok(None),
+            Some(0) => Vec::new(),
+            Some(_) => vec![Frame {
+                user_id: user_id.to_owned(),
+                kind: FrameKind::ConversationUpdated { conversation_id },
+            }],
+        };
+        stream::append(conn, &frames).await.map(Some)
+    })
+    .await
+}
+
+/// How many were unread.
+async fn reset_unread(
+    conn: &mut Connection,
+    user_id: &str,
+    conversation_id: Uuid,
+) -> QueryResult<Option<i32>> {
+    #[derive(QueryableByName)]
+    struct Before {
+        #[diesel(sql_type = Integer)]
+        unread_count: i32,
+    }
+    let before: Option<Before> = sql_query(
+        "WITH before AS (
+             SELECT user_id, conversation_id, unread_count FROM tributary.conversation_access
+             WHERE user_id = $1 AND conversation_id = $2 FOR UPDATE
+         )
+         UPDATE tributary.conversation_access a
+         SET unread_count = 0, read_at = clock_timestamp(),
+             updated_at = CASE WHEN b.unread_count = 0 THEN a.updated_at ELSE now() END
+         FROM before b
+         WHERE (a.user_id, a.conversation_id) = (b.user_id, b.conversation_id)
+         RETURNING b.unread_count",
     )
     .bind::<Text, _>(user_id)
     .bind::<SqlUuid, _>(conversation_id)
-    .execute(conn)
-    .await?;
-    Ok(rows > 0)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(before.map(|before| before.unread_count))
 }

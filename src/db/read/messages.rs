@@ -2,19 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::avatar_url;
+use super::{Page, avatar_url};
 use crate::{
     db::{
         Connection,
         viewers::{IS_SELF, MAY_SEE},
     },
-    model::{message::Message, participant::Participant},
+    model::{
+        message::{FullMessage, Message},
+        participant::Participant,
+    },
 };
 
 /// What a message shows, from `m`, its sender `p` and its conversation `conv`, to viewer `a`.
@@ -107,7 +111,8 @@ pub struct Place {
     pub event_id: String,
 }
 
-/// Up to `limit` messages of a conversation, the newest first, older than `before`.
+/// Up to `limit` messages of a conversation, the newest first, older than `before`;
+/// none when the conversation is not the viewer's.
 ///
 /// # Errors
 ///
@@ -118,7 +123,7 @@ pub async fn page(
     conversation_id: Uuid,
     before: Option<&Place>,
     limit: i64,
-) -> QueryResult<Vec<Message>> {
+) -> QueryResult<Option<Page<Message, Place>>> {
     let rows: Vec<Row> = sql_query(format!(
         "SELECT {COLUMNS}, {IS_SELF} AS is_self
          FROM tributary.conversation_access a
@@ -135,10 +140,72 @@ pub async fn page(
     .bind::<SqlUuid, _>(conversation_id)
     .bind::<Nullable<Timestamptz>, _>(before.map(|place| place.timestamp))
     .bind::<Nullable<Text>, _>(before.map(|place| &place.event_id))
-    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(limit.saturating_add(1))
     .load(conn)
     .await?;
-    Ok(rows.into_iter().map(Message::from).collect())
+    if rows.is_empty() && !is_theirs(conn, user_id, conversation_id).await? {
+        return Ok(None);
+    }
+    let messages = rows.into_iter().map(Message::from).collect();
+    Ok(Some(Page::cut(messages, limit, |message: &Message| {
+        Place {
+            timestamp: message.timestamp,
+            event_id: message.matrix_event_id.clone(),
+        }
+    })))
+}
+
+/// Whether a conversation is the viewer's, also without a message.
+async fn is_theirs(
+    conn: &mut Connection,
+    user_id: &str,
+    conversation_id: Uuid,
+) -> QueryResult<bool> {
+    let found = sql_query(
+        "SELECT FROM tributary.conversation_access WHERE user_id = $1 AND conversation_id = $2",
+    )
+    .bind::<Text, _>(user_id)
+    .bind::<SqlUuid, _>(conversation_id)
+    .execute(conn)
+    .await?;
+    Ok(found > 0)
+}
+
+/// A message with its content, if the viewer may see it.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn full(
+    conn: &mut Connection,
+    user_id: &str,
+    id: Uuid,
+) -> QueryResult<Option<FullMessage>> {
+    let Some(message) = by_ids(conn, user_id, &[id]).await?.pop() else {
+        return Ok(None);
+    };
+    let content = content_of(conn, user_id, id).await?;
+    Ok(Some(FullMessage { message, content }))
+}
+
+async fn content_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResult<Option<Value>> {
+    #[derive(QueryableByName)]
+    struct Content {
+        #[diesel(sql_type = Nullable<Jsonb>)]
+        content: Option<Value>,
+    }
+    let row: Option<Content> = sql_query(format!(
+        "SELECT m.content FROM tributary.messages m
+         JOIN tributary.conversation_access a
+           ON a.conversation_id = m.conversation_id AND a.user_id = $1
+         WHERE m.id = $2 AND {MAY_SEE}"
+    ))
+    .bind::<Text, _>(user_id)
+    .bind::<SqlUuid, _>(id)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.and_then(|row| row.content))
 }
 
 /// Those of these messages that the viewer may see, in no order.

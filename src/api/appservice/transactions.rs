@@ -1,0 +1,107 @@
+//! `PUT /_matrix/app/v1/transactions/{txnId}` (Matrix AS API, "Pushing events").
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::{Body, HttpBody as _, to_bytes},
+    extract::{FromRequest, Path, Request, State},
+};
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+
+use super::{Empty, Homeserver, empty};
+use crate::{
+    api::error::MatrixError, app::AppState, ingest::transaction::Refused,
+    matrix::transaction::BadTransaction,
+};
+
+/// The longest body that is read: Synapse's own are at most 100 events of 64 KiB,
+/// whose state events come three times over.
+const LIMIT: usize = 64 * 1024 * 1024;
+/// How long a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_mins(1);
+/// Bytes of a transaction id: it is part of an index.
+const LONGEST_ID: usize = 255;
+
+/// Takes a transaction; 200 means committed.
+pub(super) async fn push(
+    _: Homeserver,
+    State(app): State<AppState>,
+    TransactionId(id): TransactionId,
+    Pushed(body): Pushed,
+) -> Result<Json<Empty>, MatrixError> {
+    app.ingest
+        .transaction(&id, &body)
+        .await
+        .map_err(|refused| answer(&id, &refused))?;
+    app.health.transaction_taken(app.clock.now());
+    Ok(empty())
+}
+
+/// The homeserver repeats what is not answered with 200, so that nothing is lost
+/// by a refusal; one that can't be mended by repeating is its own mistake.
+fn answer(transaction_id: &str, refused: &Refused) -> MatrixError {
+    let error = match refused {
+        Refused::Bad(BadTransaction::NotJson) => MatrixError::NOT_JSON,
+        Refused::Bad(BadTransaction::BadJson) => MatrixError::BAD_JSON,
+        Refused::Unavailable(_) | Refused::TimedOut => MatrixError::UNAVAILABLE,
+    };
+    if matches!(refused, Refused::Unavailable(error) if !error.is_outage()) {
+        tracing::error!(transaction_id, error = %refused, "a transaction was not taken");
+    } else {
+        tracing::warn!(transaction_id, error = %refused, "a transaction was not taken");
+    }
+    error
+}
+
+/// The id in the path.
+pub(super) struct TransactionId(String);
+
+impl axum::extract::FromRequestParts<AppState> for TransactionId {
+    type Rejection = MatrixError;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        app: &AppState,
+    ) -> Result<Self, MatrixError> {
+        let Path(id) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| MatrixError::INVALID_PARAM)?;
+        // Postgres takes no U+0000.
+        if id.len() > LONGEST_ID || id.contains('\0') {
+            return Err(MatrixError::INVALID_PARAM);
+        }
+        Ok(Self(id))
+    }
+}
+
+/// The body, whole.
+pub(super) struct Pushed(Bytes);
+
+impl FromRequest<AppState> for Pushed {
+    type Rejection = MatrixError;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, MatrixError> {
+        let read = read(request.into_body());
+        let body = tokio::time::timeout(ARRIVAL, read)
+            .await
+            .map_err(|_| MatrixError::UNAVAILABLE)?;
+        body.map(Self)
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, MatrixError> {
+    if body.size_hint().lower() > LIMIT as u64 {
+        return Err(MatrixError::TOO_LARGE);
+    }
+    to_bytes(body, LIMIT).await.map_err(|error| {
+        let too_long = std::error::Error::source(&error)
+            .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
+        if too_long {
+            MatrixError::TOO_LARGE
+        } else {
+            MatrixError::NOT_JSON
+        }
+    })
+}

@@ -1,0 +1,18 @@
+//! `GET /livez`: the process answers.
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// It is alive.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(in crate::api) struct Alive {
+    /// Always true.
+    ok: bool,
+}
+
+/// Whether the process answers. A failure means: restart it.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Alive)))]
+pub(in crate::api) async fn livez() -> Json<Alive> {
+    Json(Alive { ok: true })
+}

@@ -1,0 +1,3 @@
+//! Single messages.
+
+pub(super) mod get;
