@@ -86,8 +86,12 @@ async fn it_lives_through_stops_and_kills() {
     drop(fourth);
     let pid_file = folder.join("postgres/data/postmaster.pid");
     let stale = std::fs::read_to_string(&pid_file).unwrap();
-    let ours = std::process::id().to_string();
-    std::fs::write(&pid_file, stale.replacen(&pid.to_string(), &ours, 1)).unwrap();
+    // Of the same account: anybody else's process Postgres itself would ignore.
+    let account = Account::find().await.unwrap();
+    let mut sleep = account.command(Path::new("sleep"), Path::new("/"));
+    let stranger = sleep.arg("600").kill_on_drop(true).spawn().unwrap();
+    let theirs = stranger.id().unwrap().to_string();
+    std::fs::write(&pid_file, stale.replacen(&pid.to_string(), &theirs, 1)).unwrap();
     let fifth = Embedded::start(&folder).await.unwrap();
     assert_ne!(postmaster(&folder), Some(pid));
     assert_eq!(query(&fifth, "SELECT kept FROM t").await, "kept");
@@ -124,9 +128,9 @@ async fn the_way_has_to_be_open_to_the_other_account() {
     let below = closed.join("below");
     std::fs::create_dir_all(&below).unwrap();
     let other = Account::Other {
-        name: "nobody",
-        uid: 65_534,
-        gid: 65_534,
+        name: "stranger",
+        uid: 4_000_000,
+        gid: 4_000_000,
     };
     let open = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
