@@ -1,8 +1,10 @@
 //! Participants of a conversation, for a viewer.
 
+use std::collections::HashMap;
+
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Bool, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -15,6 +17,8 @@ use crate::{
 
 #[derive(QueryableByName)]
 struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    conversation_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = Text)]
@@ -31,6 +35,20 @@ struct Row {
     membership: String,
 }
 
+impl From<Row> for Participant {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            matrix_user_id: row.matrix_user_id,
+            external_id: row.external_id,
+            display_name: row.display_name,
+            avatar_url: avatar_url(row.avatar),
+            is_self: row.is_self,
+            membership: row.membership,
+        }
+    }
+}
+
 /// Who is, or was, in a conversation of this viewer's; service members are nobody.
 ///
 /// # Errors
@@ -41,30 +59,40 @@ pub async fn list(
     user_id: &str,
     conversation_id: Uuid,
 ) -> QueryResult<Vec<Participant>> {
+    let mut all = of(conn, user_id, &[conversation_id]).await?;
+    Ok(all.remove(&conversation_id).unwrap_or_default())
+}
+
+/// Who is, or was, in each of these conversations, where they are this viewer's.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn of(
+    conn: &mut Connection,
+    user_id: &str,
+    conversation_ids: &[Uuid],
+) -> QueryResult<HashMap<Uuid, Vec<Participant>>> {
     let rows: Vec<Row> = sql_query(format!(
-        "SELECT p.id, p.matrix_user_id, p.external_id, p.display_name, i.id AS avatar,
-                p.membership, {IS_SELF} AS is_self
+        "SELECT p.conversation_id, p.id, p.matrix_user_id, p.external_id, p.display_name,
+                i.id AS avatar, p.membership, {IS_SELF} AS is_self
          FROM tributary.conversation_access a
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          JOIN tributary.participants p ON p.conversation_id = conv.id
          LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
-         WHERE a.user_id = $1 AND a.conversation_id = $2 AND NOT p.is_service
+         WHERE a.user_id = $1 AND a.conversation_id = ANY($2) AND NOT p.is_service
          ORDER BY p.id"
     ))
     .bind::<Text, _>(user_id)
-    .bind::<SqlUuid, _>(conversation_id)
+    .bind::<Array<SqlUuid>, _>(conversation_ids)
     .load(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Participant {
-            id: row.id,
-            matrix_user_id: row.matrix_user_id,
-            external_id: row.external_id,
-            display_name: row.display_name,
-            avatar_url: avatar_url(row.avatar),
-            is_self: row.is_self,
-            membership: row.membership,
-        })
-        .collect())
+    let mut people: HashMap<Uuid, Vec<Participant>> = HashMap::new();
+    for row in rows {
+        people
+            .entry(row.conversation_id)
+            .or_default()
+            .push(row.into());
+    }
+    Ok(people)
 }
