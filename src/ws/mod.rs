@@ -1,1 +1,43 @@
-//! The WebSocket.
+//! The WebSocket: a viewer's stream, live and from any cursor on.
+//!
+//! The way of a socket: [`handshake`] asks [`token`] and [`origin`] who it is and
+//! answers with a [`refusal`] or an upgrade; [`resume`] decides where it begins;
+//! [`session`] serves it, over [`wire`], with what [`pull`] reads and renders, as
+//! long as its token's [`lifetime`] goes; [`hub`] knows all of them, and [`close`]
+//! says why they end. [`protocol`] is the frames.
+//!
+//! Nothing that must arrive is kept here: a frame is a row of the viewer's stream,
+//! pulled when the socket has room for it, and the [`Feed`](crate::stream::Feed)
+//! only says that there is one.
+
+mod close;
+mod handshake;
+mod hub;
+mod lifetime;
+mod origin;
+mod protocol;
+mod pull;
+mod refusal;
+mod resume;
+mod session;
+mod token;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+pub use self::{close::Close, hub::Hub};
+use self::{
+    handshake::{Sockets, open},
+    refusal::Refusal,
+};
+use crate::app::App;
+
+/// `GET /ws`; its sockets are in `hub`.
+pub fn router(app: Arc<App>, hub: Hub) -> Router {
+    let route = get(open).fallback(async || Refusal::Method);
+    Router::new()
+        .route("/ws", route)
+        .with_state(Sockets { app, hub })
+}

@@ -1,0 +1,120 @@
+//! `GET /ws`, up to the upgrade: every refusal is before it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{
+        RawQuery, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::HeaderMap,
+    response::Response,
+};
+
+use super::{
+    hub::Hub,
+    origin,
+    refusal::Refusal,
+    resume,
+    session::{self, Opening},
+    token,
+    wire::Wire,
+};
+use crate::{
+    app::App,
+    auth::clerk::{self, KEYS_UNAVAILABLE},
+    db,
+};
+
+/// Buffers of a socket, in bytes. The defaults of 128 KiB would be most of what an
+/// idle socket costs.
+const BUFFER: usize = 4 * 1024;
+/// What is read of a frame before the connection is given up, in bytes. It is more
+/// than a frame may have, since one that is read to its end can be answered with a
+/// proper close.
+const MAX_READ: usize = 1024 * 1024;
+
+/// What handshakes need.
+#[derive(Clone)]
+pub(super) struct Sockets {
+    pub(super) app: Arc<App>,
+    pub(super) hub: Hub,
+}
+
+/// Opens a socket.
+pub(super) async fn open(
+    State(sockets): State<Sockets>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let Sockets { app, hub } = sockets;
+    let query = query.unwrap_or_default();
+    if !origin::is_allowed(&headers, &app.config.server.allowed_origins) {
+        return Err(Refusal::Origin);
+    }
+    let session = authenticate(&app, &headers, &query).await?;
+    let upgrade = upgrade.map_err(|_| Refusal::NoUpgrade)?;
+    if app.stop.is_cancelled() {
+        return Err(Refusal::Unavailable);
+    }
+    let since = token::parameter(&query, "since");
+    let opening = prepare(app, session, since.as_deref()).await?;
+    let held = hub.hold();
+    let upgrade = upgrade
+        .protocols([token::SUBPROTOCOL])
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_frame_size(MAX_READ)
+        .max_message_size(MAX_READ);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let user = &opening.session;
+        let limit = opening.app.config.limits.sockets_per_user;
+        let seat = hub.enter(&user.user_id, &user.session_id, limit);
+        session::serve(Wire::new(socket), opening, seat).await;
+        drop(held);
+    }))
+}
+
+async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<clerk::Session, Refusal> {
+    let token = token::find(headers, query).ok_or(Refusal::Unauthorized)?;
+    app.clerk
+        .verify(&token)
+        .await
+        .map_err(|refusal| match refusal {
+            clerk::Refusal::Unauthorized(KEYS_UNAVAILABLE) => Refusal::Unavailable,
+            clerk::Refusal::Unauthorized(_) => Refusal::Unauthorized,
+            clerk::Refusal::Forbidden(_) => Refusal::Forbidden,
+        })
+}
+
+/// Subscribes first and reads the head then: what is committed in between is told
+/// twice rather than never.
+async fn prepare(
+    app: Arc<App>,
+    session: clerk::Session,
+    since: Option<&str>,
+) -> Result<Opening, Refusal> {
+    let subscription = app.feed.subscribe(&session.user_id);
+    let (epoch, extent) = {
+        let mut conn = app.db.get().await?;
+        // Read each time: a backup may be restored under a running program.
+        let epoch = db::stream::epoch(&mut conn)
+            .await
+            .map_err(db::Error::from)?;
+        let extent = db::stream::extent(&mut conn, &session.user_id).await;
+        (epoch, extent.map_err(db::Error::from)?)
+    };
+    Ok(Opening {
+        start: resume::start(since, epoch, &session.user_id, extent),
+        head: extent.position,
+        app,
+        session,
+        subscription,
+        epoch,
+    })
+}

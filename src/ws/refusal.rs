@@ -1,0 +1,89 @@
+//! What is answered instead of an upgrade: problem details (RFC 9457).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::db;
+
+/// Why there is no socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// No token, or none that admits.
+    #[error("no valid session token")]
+    Unauthorized,
+    /// A session that may not.
+    #[error("this session may not")]
+    Forbidden,
+    /// A page that may not.
+    #[error("this origin may not")]
+    Origin,
+    /// Not a WebSocket handshake.
+    #[error("this is a WebSocket")]
+    NoUpgrade,
+    /// Another method than GET.
+    #[error("this is a WebSocket")]
+    Method,
+    /// The database, Clerk's keys or Tributary itself is away.
+    #[error("not available at the moment")]
+    Unavailable,
+}
+
+/// RFC 9457 section 3.1, with a stable `code`.
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: String,
+    status: u16,
+    code: &'static str,
+}
+
+impl Refusal {
+    fn status(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden | Self::Origin => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "invalid_request"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status();
+        let problem = Problem {
+            kind: "about:blank",
+            title: self.to_string(),
+            status: status.as_u16(),
+            code,
+        };
+        let mut response = (status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        let more = match self {
+            Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::NoUpgrade => Some((header::UPGRADE, "websocket")),
+            Self::Unavailable => Some((header::RETRY_AFTER, "1")),
+            Self::Forbidden | Self::Origin | Self::Method => None,
+        };
+        if let Some((name, value)) = more {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl From<db::Error> for Refusal {
+    fn from(error: db::Error) -> Self {
+        tracing::warn!(%error, "a socket was refused: the database is away");
+        Self::Unavailable
+    }
+}
