@@ -5,17 +5,24 @@
 //! Every table is named with its schema, since behind a transaction pooler the
 //! `search_path` cannot be relied on.
 
+pub mod audit;
+pub mod bridge_logins;
+pub mod connection_rooms;
+pub mod connections;
 pub mod dead_letters;
 pub mod embedded;
 pub mod grants;
 pub mod health;
 pub mod jobs;
 pub mod ledger;
+pub mod link_attempts;
 pub mod members;
 pub mod messages;
 pub mod migrate;
 pub mod notify;
+pub mod openid_tokens;
 pub mod pool;
+pub mod purge;
 pub mod read;
 pub mod receipts;
 pub mod rooms;

@@ -1,0 +1,77 @@
+//! The rooms of a connection, and the backfills that fill them.
+
+use diesel::{
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, Text, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::Connection;
+
+#[derive(QueryableByName)]
+struct Room {
+    #[diesel(sql_type = Text)]
+    room_id: String,
+}
+
+fn ids(rows: Vec<Room>) -> Vec<String> {
+    rows.into_iter().map(|row| row.room_id).collect()
+}
+
+/// The rooms in which a connection has, or had, a grant, and all others of their
+/// conversations.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn of_connection(conn: &mut Connection, id: Uuid) -> QueryResult<Vec<String>> {
+    sql_query(
+        "SELECT g.room_id FROM tributary.room_grants g WHERE g.connection_id = $1
+         UNION
+         SELECT r.room_id FROM tributary.room_grants g
+         JOIN tributary.rooms r ON r.conversation_id = g.conversation_id
+         WHERE g.connection_id = $1
+         ORDER BY room_id",
+    )
+    .bind::<SqlUuid, _>(id)
+    .load(conn)
+    .await
+    .map(ids)
+}
+
+/// Those of these rooms whose history the operator lets come in by itself.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<String>> {
+    sql_query(
+        "SELECT room_id FROM tributary.rooms
+         WHERE room_id = ANY($1) AND enabled AND backfill AND conversation_id IS NOT NULL
+         ORDER BY room_id",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await
+    .map(ids)
+}
+
+/// Calls off the backfills of those of these rooms that nobody sees any more.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn cancel_backfills(conn: &mut Connection, room_ids: &[String]) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE tributary.jobs SET
+             state = 'cancelled', reason = 'disconnected', finished_at = now(),
+             again = false, lease_owner = NULL, lease_until = NULL
+         WHERE kind = 'backfill' AND key = ANY($1) AND state IN ('queued', 'running', 'waiting')
+           AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
+                           WHERE g.room_id = key AND g.until_at IS NULL)",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await
+}
