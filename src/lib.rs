@@ -6,6 +6,7 @@
 //! - [`commands`]: one file per command of the program
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
 //! - [`jobs`]: work that survives a crash: discovery, backfill
+//! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
@@ -15,6 +16,7 @@
 //! - [`app`], [`telemetry`]: what they have in common
 //! - [`model`], [`config`], [`clock`], [`health`]: values
 
+pub mod accounts;
 pub mod api;
 pub mod app;
 pub mod auth;

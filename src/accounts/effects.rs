@@ -1,0 +1,117 @@
+//! What an operation leads to: frames and jobs, committed with it and announced after it.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Accounts, Refused};
+use crate::{
+    db::{
+        Connection,
+        audit::{self, Entry},
+        jobs::{self, NewJob},
+        stream::{self, Head},
+        viewers::View,
+    },
+    model::frame::{Frame, FrameKind},
+};
+
+/// What an operation leads to.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    frames: Vec<Frame>,
+    jobs: Vec<NewJob>,
+}
+
+/// Effects that are in the transaction, to be announced when it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    heads: Vec<Head>,
+    jobs_queued: bool,
+}
+
+/// Who did what, from where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Act<'a> {
+    pub(super) actor: &'a str,
+    pub(super) action: &'a str,
+    pub(super) origin: Option<IpAddr>,
+    pub(super) at: DateTime<Utc>,
+}
+
+impl Effects {
+    /// The owner learns how a connection is doing.
+    pub(super) fn status_changed(&mut self, user_id: &str, connection_id: Uuid) {
+        self.tell(user_id, FrameKind::ConnectionStatus { connection_id });
+    }
+
+    /// Viewers learn that conversations are new or no longer what they were.
+    pub(super) fn conversations_changed(&mut self, views: Vec<View>) {
+        for view in views {
+            let conversation_id = view.conversation_id;
+            self.tell(
+                &view.user_id,
+                FrameKind::ConversationUpdated { conversation_id },
+            );
+        }
+    }
+
+    /// A viewer learns that conversations are gone.
+    pub(super) fn conversations_removed(&mut self, user_id: &str, conversations: &[Uuid]) {
+        for &conversation_id in conversations {
+            self.tell(user_id, FrameKind::ConversationRemoved { conversation_id });
+        }
+    }
+
+    /// Work to be done.
+    pub(super) fn queue(&mut self, jobs: impl IntoIterator<Item = NewJob>) {
+        self.jobs.extend(jobs);
+    }
+
+    fn tell(&mut self, user_id: &str, kind: FrameKind) {
+        self.frames.push(Frame {
+            user_id: user_id.to_owned(),
+            kind,
+        });
+    }
+
+    /// Writes the audit row and the effects; the last thing that a transaction does.
+    pub(super) async fn settle(
+        self,
+        conn: &mut Connection,
+        act: Act<'_>,
+        target: Option<&str>,
+        refused: Option<Refused>,
+        details: Value,
+    ) -> crate::db::Result<Settled> {
+        let entry = Entry {
+            at: act.at,
+            actor: act.actor,
+            action: act.action,
+            target,
+            origin: act.origin,
+            outcome: refused.as_ref().map_or("ok", Refused::code),
+            details,
+        };
+        audit::insert(conn, &entry).await?;
+        if !self.jobs.is_empty() {
+            jobs::enqueue(conn, &self.jobs).await?;
+        }
+        Ok(Settled {
+            heads: stream::append(conn, &self.frames).await?,
+            jobs_queued: !self.jobs.is_empty(),
+        })
+    }
+}
+
+impl Accounts {
+    /// Tells sockets and jobs, after the commit: whoever misses it finds the rows by polling.
+    pub(super) fn announce(&self, settled: &Settled) {
+        self.ingest.feed.advance(&settled.heads);
+        if settled.jobs_queued {
+            self.ingest.jobs.notify_one();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From a Matrix user to what they see: grants, and the work that fills them.
+
+use diesel::QueryResult;
+use serde_json::{Map, json};
+
+use super::{Accounts, effects::Effects};
+use crate::{
+    db::{Connection, connection_rooms, jobs::NewJob, rooms, viewers},
+    ingest,
+};
+
+impl Accounts {
+    /// Locks the portals of a connection's Matrix user. A room that gains the
+    /// member meanwhile is found by the jobs.
+    pub(super) async fn lock_portals(
+        &self,
+        conn: &mut Connection,
+        bridge_id: &str,
+        matrix_user_id: &str,
+    ) -> QueryResult<Vec<String>> {
+        let portals = rooms::portals_of(conn, bridge_id, matrix_user_id).await?;
+        rooms::lock(conn, &portals).await?;
+        Ok(portals)
+    }
+
+    /// Gives a newly linked connection its conversations, and queues what finds and
+    /// fills the rest. The caller holds the locks of `portals`.
+    pub(super) async fn open(
+        &self,
+        conn: &mut Connection,
+        bridge_id: &str,
+        portals: &[String],
+        effects: &mut Effects,
+    ) -> QueryResult<()> {
+        let derived = ingest::map_rooms(conn, &self.ingest.bridges, portals).await?;
+        effects.conversations_changed(derived.changed);
+        effects.queue(portals.iter().map(|room_id| job("discover", room_id)));
+        effects.queue([job("discover_bridge", bridge_id)]);
+        if self.backfill.on_connect {
+            let wanted = connection_rooms::to_fill(conn, portals).await?;
+            effects.queue(wanted.iter().map(|room_id| self.backfill_job(room_id)));
+        }
+        Ok(())
+    }
+
+    /// Derives a linked connection's conversations again, after its own ghost
+    /// became known: titles and unread counts leave out what is one's own. The
+    /// caller holds the locks of `portals`.
+    pub(super) async fn reopen(
+        &self,
+        conn: &mut Connection,
+        user_id: &str,
+        portals: &[String],
+        effects: &mut Effects,
+    ) -> QueryResult<()> {
+        let derived = ingest::map_rooms(conn, &self.ingest.bridges, portals).await?;
+        let own = derived
+            .changed
+            .iter()
+            .filter(|view| view.user_id == user_id);
+        viewers::recount(conn, &own.cloned().collect::<Vec<_>>()).await?;
+        effects.conversations_changed(derived.changed);
+        Ok(())
+    }
+
+    fn backfill_job(&self, room_id: &str) -> NewJob {
+        let payload = [
+            ("days", json!(self.backfill.days)),
+            ("maxMessages", json!(self.backfill.max_messages)),
+            ("pageSize", json!(self.backfill.page_size)),
+        ];
+        NewJob {
+            payload: payload
+                .map(|(key, value)| (key.to_owned(), value))
+                .into_iter()
+                .collect(),
+            ..job("backfill", room_id)
+        }
+    }
+}
+
+fn job(kind: &'static str, key: &str) -> NewJob {
+    NewJob {
+        kind,
+        key: key.to_owned(),
+        payload: Map::new(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Bridge states (mautrix `status.BridgeState`): what they say of a connection. Pure.
+
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::identity::storable;
+use crate::{db::bridge_logins::Login, model::connection::Status};
+
+const MAX_ID: usize = 255;
+const MAX_REASON: usize = 500;
+/// A bridge's clock may be off by so much; what is further ahead is no time, and
+/// would make everything after it look old.
+const FUTURE: TimeDelta = TimeDelta::days(1);
+
+/// A push of a bridge, as far as it makes sense. It comes from a program that
+/// sends it again for ever unless it is accepted, so nothing in it is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    pub(super) state_event: String,
+    pub(super) user_id: String,
+    pub(super) remote_id: Option<String>,
+    pub(super) remote_name: Option<String>,
+    pub(super) why: Option<String>,
+    pub(super) at: DateTime<Utc>,
+}
+
+impl Push {
+    /// Reads a push; none if it speaks of nobody, as those about the bridge itself.
+    #[must_use]
+    pub fn read(body: &Value, now: DateTime<Utc>) -> Option<Self> {
+        let text = |key: &str, most| {
+            body.get(key)
+                .and_then(Value::as_str)
+                .and_then(|text| storable(text, most))
+        };
+        Some(Self {
+            state_event: text("state_event", 64)?.to_ascii_uppercase(),
+            user_id: text("user_id", MAX_ID)?,
+            remote_id: text("remote_id", MAX_ID),
+            remote_name: text("remote_name", MAX_ID),
+            why: text("message", MAX_REASON)
+                .or_else(|| text("error", MAX_REASON))
+                .or_else(|| text("reason", MAX_REASON)),
+            at: body
+                .get("timestamp")
+                .and_then(|seconds| time(seconds, now))
+                .unwrap_or(now),
+        })
+    }
+
+    /// Why the login is not well: in the bridge's words, or by the state's name.
+    fn reason(&self) -> Option<String> {
+        self.why.clone().or_else(|| Some(self.state_event.clone()))
+    }
+
+    /// Whether it says that the login is there.
+    pub(super) fn is_logout(&self) -> bool {
+        settled(&self.state_event) == Some(Status::Disconnected)
+    }
+
+    /// What becomes of a login by this push; none when something newer is known of
+    /// it. Timestamps are whole seconds, so of equal ones the later arrival counts.
+    pub(super) fn heard(&self, remote_id: &str, known: &[Login]) -> Option<Login> {
+        let known = known.iter().find(|login| login.remote_id == remote_id);
+        if known.is_some_and(|login| login.stated_at > self.at) {
+            return None;
+        }
+        let last = known.map_or(&self.state_event, |login| &login.state_event);
+        let (state_event, error) = match settled(&self.state_event) {
+            Some(Status::Connected) => (&self.state_event, None),
+            Some(Status::Disconnected) => (&self.state_event, self.why.clone()),
+            Some(_) => (&self.state_event, self.reason()),
+            None => (last, self.reason()),
+        };
+        Some(Login {
+            remote_id: remote_id.to_owned(),
+            state_event: state_event.clone(),
+            error,
+            stated_at: self.at,
+        })
+    }
+}
+
+fn time(seconds: &Value, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float that is out of range saturates, and then is no time"
+    )]
+    let seconds = seconds
+        .as_i64()
+        .or_else(|| seconds.as_f64().map(|seconds| seconds as i64))?;
+    DateTime::from_timestamp(seconds, 0).filter(|at| at.year() >= 1970 && *at <= now + FUTURE)
+}
+
+/// The companion's word on a login. The bridge's next word replaces it.
+pub(super) fn reported(remote_id: &str, status: Status, known: &[Login]) -> Option<Login> {
+    let state_event = match status {
+        Status::Connected => "CONNECTED",
+        Status::Error => "UNKNOWN_ERROR",
+        Status::Disconnected => "LOGGED_OUT",
+        Status::Pending => return None,
+    };
+    let known = known.iter().find(|login| login.remote_id == remote_id);
+    Some(Login {
+        remote_id: remote_id.to_owned(),
+        state_event: state_event.to_owned(),
+        error: None,
+        stated_at: known.map_or(DateTime::UNIX_EPOCH, |login| login.stated_at),
+    })
+}
+
+/// The status that a state leads to; none for a passing one, as every state is
+/// that only a later bridge knows.
+fn settled(state_event: &str) -> Option<Status> {
+    Some(match state_event {
+        "CONNECTED" => Status::Connected,
+        "BAD_CREDENTIALS" | "UNKNOWN_ERROR" => Status::Error,
+        "LOGGED_OUT" => Status::Disconnected,
+        _ => return None,
+    })
+}
+
+/// How a connection with these logins is doing, the best of them counting, and
+/// what is wrong. Passing states keep the status that it has.
+pub(super) fn verdict(logins: &[Login], current: Status) -> (Status, Option<String>) {
+    let rank = |login: &Login| match settled(&login.state_event) {
+        Some(Status::Connected) => 3,
+        Some(Status::Error) => 2,
+        Some(_) => 1,
+        None => 0,
+    };
+    // Of two that are connected the one without trouble counts.
+    let best = logins
+        .iter()
+        .max_by_key(|login| (rank(login), login.error.is_none(), login.stated_at));
+    let Some(best) = best else {
+        return (current, None);
+    };
+    let status = settled(&best.state_event).unwrap_or(current);
+    (status, best.error.clone())
+}
+
+#[cfg(test)]
+mod tests;
