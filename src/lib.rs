@@ -28,6 +28,7 @@ pub mod fold;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
+pub mod lifecycle;
 pub mod matrix;
 pub mod model;
 pub mod stream;

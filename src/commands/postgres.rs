@@ -38,7 +38,6 @@ impl Postgres {
     }
 
     /// For everything that a transaction pooler can carry.
-    #[expect(dead_code, reason = "the pool of `run` takes it")]
     pub(super) fn url(&self) -> &SecretString {
         &self.url
     }

@@ -1,8 +1,14 @@
 //! `run`: serves until it is told to stop.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-use crate::{commands::postgres::Postgres, config::Config, db, telemetry};
+use crate::{
+    commands::postgres::Postgres,
+    config::Config,
+    lifecycle::{self, Urls},
+    telemetry,
+};
 
 /// Applies pending migrations and serves until SIGTERM or SIGINT.
 ///
@@ -11,19 +17,24 @@ use crate::{commands::postgres::Postgres, config::Config, db, telemetry};
 /// When something that it needs cannot be started or stopped.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(&config.log)?;
-    let stop = StopSignal::listen()?;
+    let mut signals = StopSignal::listen()?;
     let postgres = Postgres::open(&config).await?;
-    let served = serve(&config, &postgres, stop).await;
+    let urls = Urls {
+        pooled: postgres.url().clone(),
+        direct: postgres.direct_url().clone(),
+    };
+    let stop = CancellationToken::new();
+    let waiting = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            signals.received().await;
+            stop.cancel();
+        }
+    });
+    let served = lifecycle::serve(config, urls, stop).await;
+    waiting.abort();
     postgres.close().await?;
     served
-}
-
-async fn serve(config: &Config, postgres: &Postgres, mut stop: StopSignal) -> anyhow::Result<()> {
-    db::migrate(postgres.direct_url()).await?;
-    tracing::info!(bind = %config.server.bind, "ready");
-    stop.received().await;
-    tracing::info!("stopping");
-    Ok(())
 }
 
 /// SIGTERM and SIGINT, from the moment of listening on: one that comes during the start is

@@ -12,6 +12,7 @@ pub mod discover_bridge;
 mod eyes;
 mod handler;
 mod runner;
+pub mod watch;
 
 pub use self::{
     handler::{Handler, Handlers, KindLimits, Lease, Outcome},

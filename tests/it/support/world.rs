@@ -11,9 +11,8 @@ use tributary::{
     ingest::{self, Ingest},
     matrix::bridges::Bridges,
     model::portal::Portal,
-    stream::{Feed, Relay},
+    stream::Relay,
 };
-use uuid::Uuid;
 
 use super::postgres::TestDatabase;
 
@@ -32,19 +31,17 @@ pub(crate) fn bridge() -> config::Bridge {
 
 /// A database, and the pipeline on it.
 pub(crate) struct World {
-    pub(crate) database: TestDatabase,
+    // Held so that the database is there as long as this is, and hints have
+    // somewhere to go.
+    _held: (TestDatabase, Relay),
     pub(crate) db: Database,
     pub(crate) ingest: Ingest,
-    pub(crate) feed: Feed,
-    // Held so that hints have somewhere to go.
-    _relay: Relay,
 }
 
-/// A linked connection.
+/// A linked customer.
 pub(crate) struct Customer {
     pub(crate) user_id: String,
     pub(crate) matrix_user_id: String,
-    pub(crate) connection_id: Uuid,
 }
 
 impl World {
@@ -57,15 +54,13 @@ impl World {
             db: db.clone(),
             bridges: Arc::new(bridges),
             clock: Clock::system(),
-            feed: feed.clone(),
+            feed,
             jobs: Arc::default(),
         };
         Self {
-            database,
+            _held: (database, relay),
             db,
             ingest,
-            feed,
-            _relay: relay,
         }
     }
 
@@ -74,14 +69,13 @@ impl World {
         let customer = Customer {
             user_id: format!("user_{name}"),
             matrix_user_id: format!("@{name}:lab.local"),
-            connection_id: tributary::model::new_id(),
         };
         diesel::sql_query(
             "INSERT INTO tributary.messenger_connections
                  (id, user_id, bridge_id, matrix_user_id, bridge_user_id, status, linked_at)
              VALUES ($1, $2, 'meta', $3, $4, 'CONNECTED', now() - interval '1 day')",
         )
-        .bind::<diesel::sql_types::Uuid, _>(customer.connection_id)
+        .bind::<diesel::sql_types::Uuid, _>(tributary::model::new_id())
         .bind::<diesel::sql_types::Text, _>(&customer.user_id)
         .bind::<diesel::sql_types::Text, _>(&customer.matrix_user_id)
         .bind::<diesel::sql_types::Text, _>(remote_id)

@@ -1,0 +1,92 @@
+//! Watches the homeserver: whenever it is there again, it is asked to retry at
+//! once what it could not push, and the bridges' rooms are looked through.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Map;
+use tokio_util::sync::CancellationToken;
+
+use super::{Handler as _, discover_bridge::DiscoverBridge};
+use crate::{
+    app::App,
+    db::{
+        self,
+        jobs::{NewJob, enqueue},
+    },
+    matrix::client::{ClientError, Homeserver},
+    model::new_id,
+};
+
+/// Between two looks at a homeserver that is there.
+const CALM: Duration = Duration::from_secs(15);
+/// Between two looks at one that is not.
+const EAGER: Duration = Duration::from_secs(2);
+
+/// Watches until `stop`.
+pub async fn run(
+    app: Arc<App>,
+    homeserver: Homeserver,
+    appservice_id: String,
+    stop: CancellationToken,
+) {
+    let mut was_up = false;
+    loop {
+        let up = look(&app, &homeserver, was_up).await;
+        if up && !was_up {
+            welcome(&app, &homeserver, &appservice_id).await;
+        }
+        was_up = up;
+        let pause = if up { CALM } else { EAGER };
+        if stop
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+async fn look(app: &App, homeserver: &Homeserver, was_up: bool) -> bool {
+    match homeserver.versions().await {
+        Ok(_) => {
+            app.health.homeserver_seen(app.clock.now());
+            true
+        }
+        Err(error) => {
+            app.health.homeserver_missed();
+            if was_up {
+                tracing::warn!(%error, "the homeserver does not answer");
+            }
+            false
+        }
+    }
+}
+
+/// A homeserver that was away has transactions waiting, up to minutes away from
+/// their next try: a ping through it makes it retry now.
+async fn welcome(app: &App, homeserver: &Homeserver, appservice_id: &str) {
+    match homeserver.ping(appservice_id, &new_id().to_string()).await {
+        Ok(took) => tracing::info!(?took, "the homeserver reaches Tributary"),
+        Err(error @ ClientError::Matrix { .. }) => {
+            tracing::error!(%error, "the homeserver does not reach Tributary: check the registration's url");
+        }
+        Err(error) => tracing::error!(%error, "the ping through the homeserver failed"),
+    }
+    if let Err(error) = queue_discovery(app).await {
+        tracing::warn!(%error, "the search for rooms was not queued");
+    }
+}
+
+async fn queue_discovery(app: &App) -> Result<(), db::Error> {
+    let job = |bridge: &crate::matrix::bridges::Bridge| NewJob {
+        kind: DiscoverBridge::KIND,
+        key: bridge.id.clone(),
+        payload: Map::new(),
+    };
+    let jobs: Vec<_> = app.bridges.iter().map(job).collect();
+    let conn = app.db.get().await?;
+    enqueue(&conn, &jobs).await?;
+    app.ingest.jobs.notify_one();
+    Ok(())
+}

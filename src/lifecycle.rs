@@ -1,0 +1,187 @@
+//! The life of a serving process: what is started, in which order, and how it ends.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, serve::ListenerExt as _};
+use secrecy::SecretString;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    app::App,
+    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
+    clock::Clock,
+    config::{ApiKeys, Config},
+    db::{self, Database},
+    health::HealthState,
+    ingest::Ingest,
+    jobs::{self, Handlers, KindLimits, Runner, Timing, Waker},
+    matrix::{
+        bridges::Bridges,
+        client::{CallLimits, Homeserver},
+        registration::Registration,
+    },
+    stream::Relay,
+    ws,
+};
+
+/// How long sockets, requests and jobs have to end; the rest of the contract's
+/// ten seconds is for the database.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    /// For everything that a transaction pooler can carry.
+    pub pooled: SecretString,
+    /// For migrations and LISTEN, which need a session.
+    pub direct: SecretString,
+}
+
+/// Serves until `stop` is cancelled, then drains: nothing new is accepted, the
+/// transaction in hand is finished, sockets are closed with 1012.
+///
+/// # Errors
+///
+/// When something that it needs cannot be had at the start.
+pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyhow::Result<()> {
+    for version in db::migrate(&urls.direct).await? {
+        tracing::info!(version, "migration applied");
+    }
+    let registration = Registration::load(&config.appservice.registration)?;
+    let (app, relay) = assemble(config, &registration, &urls, &stop)?;
+    let app = Arc::new(app);
+    let homeserver = Homeserver::new(
+        &app.config.homeserver,
+        registration.as_token.clone(),
+        &CallLimits::default(),
+    )?;
+    let hub = ws::Hub::new();
+    let router = api::router(Arc::clone(&app)).merge(ws::router(Arc::clone(&app), hub.clone()));
+    let listener = TcpListener::bind(app.config.server.bind)
+        .await
+        .with_context(|| format!("cannot listen on {}", app.config.server.bind))?;
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(relay.run(app.db.clone(), urls.direct, stop.clone()));
+    tasks.spawn(runner(&app, &homeserver, &stop).run());
+    tasks.spawn(jobs::watch::run(
+        Arc::clone(&app),
+        homeserver,
+        registration.id,
+        stop.clone(),
+    ));
+    tasks.spawn(accept(listener, router, stop.clone()));
+    tracing::info!(bind = %app.config.server.bind, "ready");
+
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    let drained = timeout(GRACE, async {
+        hub.drained().await;
+        while tasks.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!("some requests or jobs had to be broken off");
+    }
+    app.db.close();
+    Ok(())
+}
+
+fn assemble(
+    config: Config,
+    registration: &Registration,
+    urls: &Urls,
+    stop: &CancellationToken,
+) -> anyhow::Result<(App, Relay)> {
+    let clock = Clock::system();
+    let sender = format!(
+        "@{}:{}",
+        registration.sender_localpart, config.homeserver.server_name
+    );
+    let bridges = Arc::new(Bridges::new(&config.bridges, sender)?);
+    let db = Database::new(&urls.pooled, config.database.pool_size)?;
+    let (feed, relay) = Relay::new();
+    let ingest = Ingest {
+        db: db.clone(),
+        bridges: Arc::clone(&bridges),
+        clock: clock.clone(),
+        feed: feed.clone(),
+        jobs: Arc::default(),
+    };
+    let key_of = |bridge: &crate::config::Bridge| {
+        let token = bridge.as_token.clone()?;
+        Some((bridge.id.clone(), ApiKeyRing::new(&ApiKeys(vec![token]))))
+    };
+    let app = App {
+        clerk: Verifier::new(&config.clerk, clock.clone())?,
+        openid: OpenId::new(&config.homeserver)?,
+        hs_token: HsToken::new(&registration.hs_token),
+        manager_keys: ApiKeyRing::new(&config.manager.api_key),
+        admin_keys: ApiKeyRing::new(&config.admin.api_key),
+        bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
+        health: HealthState::new(),
+        stop: stop.clone(),
+        config,
+        db,
+        bridges,
+        ingest,
+        feed,
+        clock,
+    };
+    Ok((app, relay))
+}
+
+fn runner(app: &App, homeserver: &Homeserver, stop: &CancellationToken) -> Runner {
+    let limits = |concurrency| KindLimits {
+        concurrency,
+        max_attempts: None,
+    };
+    let handlers = Handlers::default()
+        .with(
+            jobs::discover::Discover {
+                ingest: app.ingest.clone(),
+                homeserver: homeserver.clone(),
+                backfill: app.config.backfill.clone(),
+            },
+            limits(4),
+        )
+        .with(
+            jobs::discover_bridge::DiscoverBridge {
+                ingest: app.ingest.clone(),
+                homeserver: homeserver.clone(),
+            },
+            limits(1),
+        )
+        .with(
+            jobs::backfill::Backfill {
+                ingest: app.ingest.clone(),
+                homeserver: homeserver.clone(),
+                page_size: app.config.backfill.page_size,
+            },
+            limits(app.config.backfill.concurrent_rooms),
+        );
+    let waker = Waker::new(Arc::clone(&app.ingest.jobs));
+    Runner::new(
+        app.db.clone(),
+        handlers,
+        waker,
+        Timing::default(),
+        stop.clone(),
+    )
+}
+
+async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
+    // Answers are small and wanted at once.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was not set");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the listener failed");
+    }
+}
