@@ -5,7 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
+    accounts::Accounts,
+    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken},
     clock::Clock,
     config::Config,
     db::Database,
@@ -25,12 +26,12 @@ pub struct App {
     pub bridges: Arc<Bridges>,
     /// Takes transactions in.
     pub ingest: Ingest,
+    /// Knows who owns which Matrix user.
+    pub accounts: Accounts,
     /// Tells sockets that there is something new.
     pub feed: Feed,
     /// Knows Clerk's session tokens.
     pub clerk: Verifier,
-    /// Asks the homeserver who somebody is.
-    pub openid: OpenId,
     /// Knows the homeserver.
     pub hs_token: HsToken,
     /// Knows the desktop companion.

@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts::Accounts,
     api,
     app::App,
     auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
@@ -114,9 +115,10 @@ fn assemble(
         let token = bridge.as_token.clone()?;
         Some((bridge.id.clone(), ApiKeyRing::new(&ApiKeys(vec![token]))))
     };
+    let openid = OpenId::new(&config.homeserver)?;
     let app = App {
+        accounts: Accounts::new(&config, ingest.clone(), openid),
         clerk: Verifier::new(&config.clerk, clock.clone())?,
-        openid: OpenId::new(&config.homeserver)?,
         hs_token: HsToken::new(&registration.hs_token),
         manager_keys: ApiKeyRing::new(&config.manager.api_key),
         admin_keys: ApiKeyRing::new(&config.admin.api_key),

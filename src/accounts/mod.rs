@@ -90,7 +90,7 @@ pub enum Refused {
         retry_after: Duration,
     },
     /// Somebody whom it takes is away.
-    #[error("{0} is not available")]
+    #[error("{0}")]
     Unavailable(&'static str),
 }
 

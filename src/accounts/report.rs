@@ -185,7 +185,9 @@ impl Accounts {
             Err(OpenIdError::Refused(_)) => Err(Refused::Forbidden(
                 "the OpenID token does not prove matrixUserId",
             )),
-            Err(OpenIdError::Unavailable(_)) => Err(Refused::Unavailable("the homeserver")),
+            Err(OpenIdError::Unavailable(_)) => {
+                Err(Refused::Unavailable("the homeserver could not be asked"))
+            }
         }
     }
 
@@ -225,7 +227,9 @@ impl Accounts {
         };
         if !account.is_linked() {
             let Ok(code) = LinkCode::random() else {
-                return Ok(Err(Refused::Unavailable("randomness")));
+                return Ok(Err(Refused::Unavailable(
+                    "there is no randomness for a code",
+                )));
             };
             let expires_at = now + CODE_LIVES;
             connections::set_code(conn, account.id, &code.hash(), expires_at).await?;

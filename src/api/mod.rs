@@ -5,11 +5,14 @@
 //! holds no SQL and decides no access: it hands the caller's id on.
 
 mod appservice;
+mod bridge;
 mod conversations;
 pub mod error;
 pub mod extract;
 mod health;
+mod manager;
 mod messages;
+mod messenger;
 pub mod openapi;
 pub mod page;
 pub mod router;

@@ -6,7 +6,10 @@ use axum::{Router, routing::any};
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ApiError, appservice, conversations, health, messages, openapi, stack};
+use super::{
+    ApiError, appservice, bridge, conversations, health, manager, messages, messenger, openapi,
+    stack,
+};
 use crate::app::{App, AppState};
 
 /// Everything but the WebSocket, which is merged into it.
@@ -42,6 +45,14 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(conversations::messages::list_messages))
         .routes(routes!(conversations::read::read_conversation))
         .routes(routes!(messages::get::get_message))
+        .routes(routes!(
+            manager::bridge_login_complete::complete_bridge_login
+        ))
+        .routes(routes!(messenger::link::link_connection))
+        .routes(routes!(messenger::connect::connect_messenger))
+        .routes(routes!(messenger::status::messenger_status))
+        .routes(routes!(messenger::disconnect::disconnect_messenger))
+        .routes(routes!(bridge::status::push_bridge_state))
 }
 
 /// How Tributary is; exempt from CORS, keys and limits.

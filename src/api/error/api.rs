@@ -9,6 +9,7 @@ use axum::{
 
 use super::{Problem, RETRY_SOON, retry_after};
 use crate::{
+    accounts::{self, Refused},
     auth::clerk::{KEYS_UNAVAILABLE, Refusal},
     db,
 };
@@ -132,6 +133,28 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl From<accounts::Error> for ApiError {
+    fn from(error: accounts::Error) -> Self {
+        match error {
+            accounts::Error::Refused(refused) => refused.into(),
+            accounts::Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid(reason) => Self::invalid(reason),
+            Refused::Forbidden(reason) => Self::Forbidden(reason),
+            Refused::NotFound(_) => Self::NotFound,
+            Refused::Taken => Self::Conflict("the account is linked to somebody else"),
+            Refused::TooManyTries { retry_after } => Self::RateLimited(retry_after),
+            Refused::Unavailable(what) => Self::Unavailable(what),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 }
 
 /// Takes the one form in which ids are given out, not the others that `uuid` knows.
-fn parse(text: &str) -> Option<Uuid> {
+pub(in crate::api) fn parse(text: &str) -> Option<Uuid> {
     (text.len() == LENGTH)
         .then(|| Uuid::try_parse(text).ok())
         .flatten()

@@ -1,0 +1,3 @@
+//! What bridges call.
+
+pub(super) mod status;

@@ -1,0 +1,29 @@
+//! `POST /api/manager/bridge-login-complete`.
+
+use axum::{Json, extract::State};
+
+use crate::{
+    accounts::{Report, Reported},
+    api::{
+        ApiError,
+        error::Refusals,
+        extract::{ClientIp, JsonBody, ManagerKey},
+    },
+    app::AppState,
+};
+
+/// Reports a finished login, and answers the code that ties it to a user of the
+/// web app. May be repeated; each repetition replaces the code.
+#[utoipa::path(
+    post, path = "/api/manager/bridge-login-complete", tag = "manager",
+    request_body = Report, security(("manager" = [])),
+    responses((status = 200, body = Reported), Refusals)
+)]
+pub(in crate::api) async fn complete_bridge_login(
+    _: ManagerKey,
+    ClientIp(origin): ClientIp,
+    State(app): State<AppState>,
+    JsonBody(report): JsonBody<Report>,
+) -> Result<Json<Reported>, ApiError> {
+    Ok(Json(app.accounts.report(&report, origin).await?))
+}
