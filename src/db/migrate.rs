@@ -30,6 +30,11 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
         .bind::<diesel::sql_types::BigInt, _>(LOCK)
         .execute(&mut conn)
         .await?;
+    // Diesel names its bookkeeping without a schema. A role called `tributary`
+    // would look for it in the schema of that name once there is one.
+    diesel::sql_query("SET search_path = public")
+        .execute(&mut conn)
+        .await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let applied = harness
         .run_pending_migrations(MIGRATIONS)
@@ -49,9 +54,10 @@ pub async fn is_current(conn: &mut Connection) -> diesel::QueryResult<bool> {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         count: i64,
     }
-    let applied: Count = diesel::sql_query("SELECT count(*) FROM __diesel_schema_migrations")
-        .get_result(conn)
-        .await?;
+    let applied: Count =
+        diesel::sql_query("SELECT count(*) FROM public.__diesel_schema_migrations")
+            .get_result(conn)
+            .await?;
     let known = diesel::migration::MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)
         .map_or(0, |all| all.len());
     Ok(usize::try_from(applied.count).is_ok_and(|applied| applied >= known))

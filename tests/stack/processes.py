@@ -37,9 +37,9 @@ def alive(entry: dict | None) -> bool:
 
 
 def start(stack: Stack, name: str, command: list, env: dict[str, str], healthy: Callable[[], bool], **options) -> None:
-    """Starts a component in a session of its own and waits until it is healthy."""
+    """Starts a component in a session of its own and waits until it is healthy; one that runs is left alone."""
     if alive(stack.data["pids"].get(name)):
-        raise StackError(f"{name} is running already, pid {stack.data['pids'][name]['pid']}")
+        return
     begun = time.monotonic()
     with open(stack.log(name), "ab") as log:
         process = subprocess.Popen([str(part) for part in command], env=env, stdin=subprocess.DEVNULL,

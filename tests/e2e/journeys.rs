@@ -1,0 +1,232 @@
+//! What people go through.
+
+use serde_json::{Value, json};
+
+use crate::{
+    socket::{Client, bodies},
+    stack::Stack,
+};
+
+/// A customer on all sides: Clerk, Matrix and Messenger.
+struct Customer {
+    clerk: String,
+    remote_id: String,
+}
+
+/// Logs a fresh customer in at the bridge and links them.
+async fn customer(stack: &Stack, name: &str, remote_id: &str, puppet: bool) -> Customer {
+    let suffix = tributary::model::new_id().simple().to_string();
+    let user = stack.matrix_user(&format!("{name}-{suffix}"));
+    let remote_id = format!("{remote_id}{}", digits(&suffix));
+    let login = json!({
+        "userId": user.user_id, "remoteId": remote_id, "remoteName": name, "doublePuppet": puppet,
+    });
+    stack.remote("/login", login).await;
+    let clerk = format!("user_{name}{suffix}");
+    let linked = stack.link(&clerk, &user, &remote_id).await;
+    assert_eq!(linked["status"], "CONNECTED", "{linked}");
+    Customer { clerk, remote_id }
+}
+
+/// Remote ids are numbers on Messenger.
+fn digits(hex: &str) -> String {
+    (u128::from_str_radix(hex, 16).unwrap() % 1_000_000_000_000).to_string()
+}
+
+async fn conversations(stack: &Stack, customer: &Customer) -> Vec<Value> {
+    stack.get_all(&customer.clerk, "/api/conversations").await
+}
+
+async fn bodies_of(stack: &Stack, customer: &Customer, conversation: &Value) -> Vec<String> {
+    let path = format!(
+        "/api/conversations/{}/messages",
+        conversation["id"].as_str().unwrap()
+    );
+    let mut items = stack.get_all(&customer.clerk, &path).await;
+    items.reverse();
+    items
+        .iter()
+        .map(|item| item["body"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_customers_see_exactly_theirs_and_lose_nothing_to_crashes() {
+    let mut stack = Stack::start().await;
+    let alice = customer(&stack, "alice", "1", true).await;
+    let bob = customer(&stack, "bob", "2", false).await;
+    let (carol, dave) = (
+        format!("3{}", alice.remote_id),
+        format!("4{}", alice.remote_id),
+    );
+    for (customer, friend) in [(&alice, &carol), (&bob, &dave)] {
+        stack
+            .remote(
+                "/chat",
+                json!({
+                    "remoteId": customer.remote_id, "chatId": friend, "type": "dm",
+                    "members": [{"id": friend, "name": format!("Friend {friend}")}],
+                }),
+            )
+            .await;
+        stack
+            .remote(
+                "/message",
+                json!({
+                    "remoteId": customer.remote_id, "chatId": friend, "senderId": friend,
+                    "text": format!("for {}", customer.clerk),
+                }),
+            )
+            .await;
+    }
+    let group = format!("5{}", alice.remote_id);
+    stack
+        .remote(
+            "/chat",
+            json!({
+                "remoteId": alice.remote_id, "chatId": group, "type": "group", "name": "Team",
+                "members": [{"id": carol, "name": format!("Friend {carol}")}, {"id": bob.remote_id, "name": "Bob"}],
+            }),
+        )
+        .await;
+    stack.remote("/chat", json!({
+        "remoteId": bob.remote_id, "chatId": group, "type": "group", "name": "Team",
+        "members": [{"id": carol, "name": format!("Friend {carol}")}, {"id": alice.remote_id, "name": "Alice"}],
+    })).await;
+    stack
+        .remote(
+            "/message",
+            json!({
+                "remoteId": alice.remote_id, "chatId": group, "senderId": carol, "text": "for both",
+            }),
+        )
+        .await;
+
+    for customer in [&alice, &bob] {
+        stack
+            .eventually("both conversations are complete", async || {
+                let items = conversations(&stack, customer).await;
+                let all = items.len() == 2 && items.iter().all(|c| c["lastMessage"].is_object());
+                all.then_some(())
+            })
+            .await;
+        let mut seen = Vec::new();
+        for conversation in conversations(&stack, customer).await {
+            seen.push((
+                conversation["title"].as_str().unwrap().to_owned(),
+                conversation["isGroup"].as_bool().unwrap(),
+                bodies_of(&stack, customer, &conversation).await,
+            ));
+        }
+        seen.sort();
+        let friend = if customer.clerk == alice.clerk {
+            &carol
+        } else {
+            &dave
+        };
+        assert_eq!(
+            seen,
+            [
+                (
+                    format!("Friend {friend}"),
+                    false,
+                    vec![format!("for {}", customer.clerk)]
+                ),
+                ("Team".to_owned(), true, vec!["for both".to_owned()]),
+            ]
+        );
+    }
+
+    let theirs = conversations(&stack, &bob).await;
+    let direct = theirs.iter().find(|c| c["isGroup"] == false).unwrap()["id"]
+        .as_str()
+        .unwrap();
+    let foreign = stack
+        .http
+        .get(stack.url(&format!("/api/conversations/{direct}")))
+        .bearer_auth(stack.session_token(&alice.clerk))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(foreign.status(), 404);
+
+    crash_amid_500_messages(&mut stack, &alice, &bob, &group, &carol).await;
+}
+
+/// Kills Tributary twice in the middle of a stream and follows it over the socket.
+async fn crash_amid_500_messages(
+    stack: &mut Stack,
+    alice: &Customer,
+    bob: &Customer,
+    group: &str,
+    carol: &str,
+) {
+    const COUNT: usize = 500;
+    let expected: Vec<_> = (1..=COUNT).map(|i| format!("burst {i}")).collect();
+    let mut clients = [Client::new(&alice.clerk), Client::new(&bob.clerk)];
+    for client in &mut clients {
+        // A first frame to have a cursor to resume from.
+        assert!(client.read_until(stack, |frames| !frames.is_empty()).await);
+    }
+    let http = stack.http.clone();
+    let url = format!("{}/messages", stack.fact("/bridge/control_url"));
+    let burst = json!({
+        "remoteId": alice.remote_id, "chatId": group, "senderId": carol,
+        "count": COUNT, "prefix": "burst",
+    });
+    let sending = tokio::spawn(async move {
+        let request = http
+            .post(url)
+            .timeout(std::time::Duration::from_mins(5))
+            .json(&burst);
+        request.send().await.unwrap().error_for_status().unwrap();
+    });
+    for crash_at in [100, 300] {
+        let seen = |frames: &[Value]| {
+            bodies(frames)
+                .iter()
+                .filter(|body| body.starts_with("burst"))
+                .count()
+                >= crash_at
+        };
+        while !clients[0].read_until(stack, seen).await {}
+        stack.kill_tributary();
+        stack.start_tributary().await;
+    }
+    sending.await.unwrap();
+    for client in &mut clients {
+        let last = expected.last().unwrap().as_str();
+        while !client
+            .read_until(stack, |frames| bodies(frames).contains(&last))
+            .await
+        {}
+        let received: Vec<_> = client
+            .bodies()
+            .into_iter()
+            .filter(|body| body.starts_with("burst"))
+            .collect();
+        let mut sorted = received.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(
+            sorted.len(),
+            received.len(),
+            "a message came twice over the socket"
+        );
+        assert_eq!(
+            received.len(),
+            COUNT,
+            "a message did not come over the socket"
+        );
+    }
+    for customer in [alice, bob] {
+        let team = conversations(stack, customer).await;
+        let team = team.iter().find(|c| c["isGroup"] == true).unwrap();
+        let stored: Vec<_> = bodies_of(stack, customer, team).await;
+        let stored: Vec<_> = stored
+            .into_iter()
+            .filter(|body| body.starts_with("burst"))
+            .collect();
+        assert_eq!(stored, expected);
+    }
+}

@@ -1,0 +1,288 @@
+//! The real stack: Synapse, the bridge and the switch that `scripts/test` has
+//! started, and a Tributary of this test's own between them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, sleep},
+};
+
+/// One at a time: a registration has one URL, so all tests share the switch.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The stack, with a Tributary that ends with this value.
+pub(crate) struct Stack {
+    folder: PathBuf,
+    facts: Value,
+    tributary: Option<Child>,
+    pub(crate) http: reqwest::Client,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stack {
+    /// Waits for its turn, then starts Tributary and, the first time, the bridge.
+    pub(crate) async fn start() -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let folder = std::env::var("TRIBUTARY_TEST_STACK")
+            .expect("TRIBUTARY_TEST_STACK is not set: run the tests with scripts/test");
+        let folder = PathBuf::from(folder);
+        let facts = serde_json::from_slice(&std::fs::read(folder.join("stack.json")).unwrap());
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        let mut stack = Self {
+            folder,
+            facts: facts.unwrap(),
+            tributary: None,
+            http,
+            _turn: turn,
+        };
+        stack.start_tributary().await;
+        stack.run_stack_script(&["up", "bridge"]);
+        stack
+    }
+
+    /// A value of `stack.json`, by its path.
+    pub(crate) fn fact(&self, pointer: &str) -> &str {
+        self.facts
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .expect(pointer)
+    }
+
+    /// A URL of Tributary's own.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.fact("/tributary/url"))
+    }
+
+    pub(crate) async fn start_tributary(&mut self) {
+        assert!(self.tributary.is_none(), "it is running");
+        let log = self.folder.join("logs/tributary.log");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tributary"))
+            .args(["run", "--config"])
+            .arg(self.folder.join("tributary.yaml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.tributary = Some(child);
+        let ready = self.url("/readyz");
+        self.eventually("Tributary is ready", async || {
+            let answer = self.http.get(&ready).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// Kills Tributary with SIGKILL, as a crash would.
+    pub(crate) fn kill_tributary(&mut self) {
+        let mut child = self.tributary.take().expect("it is running");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Stops Tributary with SIGTERM; returns its exit code.
+    pub(crate) fn stop_tributary(&mut self) -> Option<i32> {
+        let mut child = self.tributary.take().expect("it is running");
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        child.wait().unwrap().code()
+    }
+
+    fn run_stack_script(&self, arguments: &[&str]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack.py");
+        let (command, rest) = arguments.split_first().unwrap();
+        let output = Command::new("python3")
+            .arg(script)
+            .arg(command)
+            .arg("--dir")
+            .arg(&self.folder)
+            .args(rest)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Makes something happen on the remote side of the bridge.
+    pub(crate) async fn remote(&self, path: &str, body: Value) -> Value {
+        let url = format!("{}{path}", self.fact("/bridge/control_url"));
+        let answer = self
+            .http
+            .post(url)
+            .timeout(Duration::from_mins(2))
+            .json(&body)
+            .send();
+        let answer = answer.await.unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {body}");
+        body
+    }
+
+    /// Asks until there is an answer; fails the test when there is none in time.
+    pub(crate) async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "in vain: {what}");
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Registers a Matrix user.
+    pub(crate) fn matrix_user(&self, name: &str) -> MatrixUser {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack.py");
+        let output = Command::new("python3")
+            .arg(script)
+            .args(["user", "--dir"])
+            .arg(&self.folder)
+            .arg(name)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let user: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |key: &str| user[key].as_str().unwrap().to_owned();
+        MatrixUser {
+            user_id: text("userId"),
+            access_token: text("accessToken"),
+        }
+    }
+
+    /// A session token of a Clerk user, as `tributary dev-token` mints it.
+    pub(crate) fn session_token(&self, user_id: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tributary"))
+            .args(["dev-token", "--user", user_id, "--config"])
+            .arg(self.folder.join("tributary.yaml"))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Reads an endpoint as a Clerk user.
+    pub(crate) async fn get(&self, user_id: &str, path: &str) -> Value {
+        let answer = self
+            .http
+            .get(self.url(path))
+            .bearer_auth(self.session_token(user_id))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {body}");
+        body
+    }
+
+    /// All items of a list, page after page.
+    pub(crate) async fn get_all(&self, user_id: &str, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self
+                .get(user_id, &format!("{path}?limit=200{cursor}"))
+                .await;
+            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Reports a login as the desktop companion does, proven by an OpenID token.
+    pub(crate) async fn report_login(&self, user: &MatrixUser, remote_id: &str) -> Value {
+        let path = format!(
+            "{}/_matrix/client/v3/user/{}/openid/request_token",
+            self.fact("/synapse_url"),
+            user.user_id
+        );
+        let proof = self
+            .http
+            .post(path)
+            .bearer_auth(&user.access_token)
+            .json(&json!({}));
+        let proof: Value = proof.send().await.unwrap().json().await.unwrap();
+        let report = json!({
+            "matrixUserId": user.user_id, "bridgeUserId": remote_id, "openIdToken": proof,
+        });
+        let answer = self
+            .http
+            .post(self.url("/api/manager/bridge-login-complete"))
+            .bearer_auth(self.fact("/manager_api_key"))
+            .json(&report)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{status} {body}");
+        body
+    }
+
+    /// Links a Clerk user with a Matrix user, the way people do.
+    pub(crate) async fn link(&self, clerk_user: &str, user: &MatrixUser, remote_id: &str) -> Value {
+        let report = self.report_login(user, remote_id).await;
+        let answer = self
+            .http
+            .post(self.url("/api/messenger/link"))
+            .bearer_auth(self.session_token(clerk_user))
+            .json(&json!({ "code": report["linkCode"] }))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{status} {body}");
+        body
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.tributary.take() {
+            // Best effort: the test is over either way.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A Matrix user with a session.
+pub(crate) struct MatrixUser {
+    pub(crate) user_id: String,
+    pub(crate) access_token: String,
+}
