@@ -2,13 +2,14 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::Accounts,
-    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken},
+    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     db::Database,
     health::HealthState,
     ingest::Ingest,
@@ -46,6 +47,64 @@ pub struct App {
     pub clock: Clock,
     /// Cancelled when Tributary stops: sockets close, nothing new begins.
     pub stop: CancellationToken,
+}
+
+/// What the registration says of Tributary itself.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The Matrix id of the registration's `sender_localpart`.
+    pub sender_bot: String,
+    /// The token by which the homeserver is known.
+    pub hs_token: SecretString,
+}
+
+impl App {
+    /// Puts an app together; nothing is asked or connected to yet.
+    ///
+    /// # Errors
+    ///
+    /// When a key, a pattern or a URL of the configuration cannot be used.
+    pub fn new(
+        config: Config,
+        identity: &Identity,
+        db: Database,
+        feed: Feed,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let bridges = Arc::new(Bridges::new(&config.bridges, identity.sender_bot.clone())?);
+        let ingest = Ingest {
+            db: db.clone(),
+            bridges: Arc::clone(&bridges),
+            clock: clock.clone(),
+            feed: feed.clone(),
+            jobs: Arc::default(),
+        };
+        let openid = OpenId::new(&config.homeserver)?;
+        let key_of = |bridge: &config::Bridge| {
+            let token = bridge.as_token.clone()?;
+            Some((
+                bridge.id.clone(),
+                ApiKeyRing::new(&config::ApiKeys(vec![token])),
+            ))
+        };
+        Ok(Self {
+            accounts: Accounts::new(&config, ingest.clone(), openid),
+            clerk: Verifier::new(&config.clerk, clock.clone())?,
+            hs_token: HsToken::new(&identity.hs_token),
+            manager_keys: ApiKeyRing::new(&config.manager.api_key),
+            admin_keys: ApiKeyRing::new(&config.admin.api_key),
+            bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
+            health: HealthState::new(),
+            config,
+            db,
+            bridges,
+            ingest,
+            feed,
+            clock,
+            stop,
+        })
+    }
 }
 
 /// The [`App`], as handlers extract it.

@@ -9,18 +9,13 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::Accounts,
     api,
-    app::App,
-    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
+    app::{App, Identity},
     clock::Clock,
-    config::{ApiKeys, Config},
+    config::Config,
     db::{self, Database},
-    health::HealthState,
-    ingest::Ingest,
     jobs::{self, Handlers, KindLimits, Runner, Timing, Waker},
     matrix::{
-        bridges::Bridges,
         client::{CallLimits, Homeserver},
         registration::Registration,
     },
@@ -52,7 +47,16 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         tracing::info!(version, "migration applied");
     }
     let registration = Registration::load(&config.appservice.registration)?;
-    let (app, relay) = assemble(config, &registration, &urls, &stop)?;
+    let identity = Identity {
+        sender_bot: format!(
+            "@{}:{}",
+            registration.sender_localpart, config.homeserver.server_name
+        ),
+        hs_token: registration.hs_token.clone(),
+    };
+    let db = Database::new(&urls.pooled, config.database.pool_size)?;
+    let (feed, relay) = Relay::new();
+    let app = App::new(config, &identity, db, feed, Clock::system(), stop.clone())?;
     let app = Arc::new(app);
     let homeserver = Homeserver::new(
         &app.config.homeserver,
@@ -88,51 +92,6 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     }
     app.db.close();
     Ok(())
-}
-
-fn assemble(
-    config: Config,
-    registration: &Registration,
-    urls: &Urls,
-    stop: &CancellationToken,
-) -> anyhow::Result<(App, Relay)> {
-    let clock = Clock::system();
-    let sender = format!(
-        "@{}:{}",
-        registration.sender_localpart, config.homeserver.server_name
-    );
-    let bridges = Arc::new(Bridges::new(&config.bridges, sender)?);
-    let db = Database::new(&urls.pooled, config.database.pool_size)?;
-    let (feed, relay) = Relay::new();
-    let ingest = Ingest {
-        db: db.clone(),
-        bridges: Arc::clone(&bridges),
-        clock: clock.clone(),
-        feed: feed.clone(),
-        jobs: Arc::default(),
-    };
-    let key_of = |bridge: &crate::config::Bridge| {
-        let token = bridge.as_token.clone()?;
-        Some((bridge.id.clone(), ApiKeyRing::new(&ApiKeys(vec![token]))))
-    };
-    let openid = OpenId::new(&config.homeserver)?;
-    let app = App {
-        accounts: Accounts::new(&config, ingest.clone(), openid),
-        clerk: Verifier::new(&config.clerk, clock.clone())?,
-        hs_token: HsToken::new(&registration.hs_token),
-        manager_keys: ApiKeyRing::new(&config.manager.api_key),
-        admin_keys: ApiKeyRing::new(&config.admin.api_key),
-        bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
-        health: HealthState::new(),
-        stop: stop.clone(),
-        config,
-        db,
-        bridges,
-        ingest,
-        feed,
-        clock,
-    };
-    Ok((app, relay))
 }
 
 fn runner(app: &App, homeserver: &Homeserver, stop: &CancellationToken) -> Runner {

@@ -7,3 +7,4 @@
 mod ingest;
 mod jobs;
 mod support;
+mod ws;

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod live;
 pub(crate) mod postgres;
 pub(crate) mod world;
 
