@@ -6,6 +6,8 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
+use super::error::Problem;
+
 /// What the description says besides the routes.
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +16,7 @@ use utoipa::{
         description = "Bridged Messenger chats as data. Times are RFC 3339 UTC with milliseconds, ids are \
                        UUIDv7; errors are `application/problem+json` (RFC 9457) with a stable `code`."
     ),
+    components(schemas(Problem)),
     modifiers(&Schemes)
 )]
 pub(super) struct Description;

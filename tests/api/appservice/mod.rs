@@ -1,0 +1,5 @@
+//! What the homeserver calls.
+
+mod authorization;
+mod paths;
+mod transactions;

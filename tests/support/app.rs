@@ -1,0 +1,277 @@
+//! Tributary's HTTP side in this process, on a port and a database of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rsa::{KeyPair, KeySize},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{Duration, Utc};
+use reqwest::{Client, Method, RequestBuilder};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tributary::{
+    api,
+    app::App,
+    auth::{
+        api_keys::ApiKeyRing,
+        clerk::{DEVELOPMENT_ISSUER, Verifier},
+        dev,
+        hs_token::HsToken,
+        openid::OpenId,
+    },
+    clock::Clock,
+    config::Config,
+    db::Database,
+    health::HealthState,
+    ingest::Ingest,
+    matrix::bridges::Bridges,
+    stream::Relay,
+};
+
+use crate::postgres::TestDatabase;
+
+pub(crate) const HS_TOKEN: &str = "the-homeservers-token";
+pub(crate) const SENDER_BOT: &str = "@tributary:lab.local";
+pub(crate) const ORIGIN: &str = "https://app.example";
+
+/// A served [`App`]; stops with this value.
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) database: TestDatabase,
+    pub(crate) http: Client,
+    base: String,
+    stop: CancellationToken,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With a configuration that the test has changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let database = TestDatabase::new().await;
+        let mut config = config();
+        change(&mut config);
+        let pool = database.pool();
+        Self::serve(config, database, pool).await
+    }
+
+    /// With a database that is not there.
+    pub(crate) async fn without_database() -> Self {
+        let database = TestDatabase::new().await;
+        let closed = free_port().await;
+        let url = format!("postgres://postgres@127.0.0.1:{closed}/nothing");
+        let pool = Database::new(&SecretString::from(url), 2).unwrap();
+        Self::serve(config(), database, pool).await
+    }
+
+    async fn serve(config: Config, database: TestDatabase, pool: Database) -> Self {
+        let app = Arc::new(app(config, pool));
+        let stop = app.stop.clone();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let served = axum::serve(listener, api::router(Arc::clone(&app)))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        tokio::spawn(async move { served.await.unwrap() });
+        Self {
+            app,
+            database,
+            http: Client::new(),
+            base,
+            stop,
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// A request of a user of the web app.
+    pub(crate) fn viewer(&self, user: &str, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(session(user))
+    }
+
+    pub(crate) async fn get(&self, user: &str, path: &str) -> Answer {
+        Answer::of(self.viewer(user, Method::GET, path)).await
+    }
+
+    /// Pushes a transaction as the homeserver does.
+    pub(crate) async fn push(&self, transaction_id: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let path = format!("/_matrix/app/v1/transactions/{transaction_id}");
+        let request = self.request(Method::PUT, &path).bearer_auth(HS_TOKEN);
+        Answer::of(request.body(body.into())).await
+    }
+
+    /// Pushes events, which have to be taken.
+    pub(crate) async fn push_events(&self, transaction_id: &str, events: &[Value]) {
+        let body = json!({"events": events}).to_string();
+        let answer = self.push(transaction_id, body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({})));
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.app.db.close();
+    }
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {:?}", self.text))
+    }
+
+    /// The `code` of a problem, whose form is checked.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["type"], "about:blank");
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The `errcode` of a Matrix error.
+    pub(crate) fn errcode(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        let error = self.json();
+        assert!(error["error"].is_string());
+        error["errcode"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A fresh session token of a user.
+pub(crate) fn session(user: &str) -> String {
+    session_of(&key().pem, user, Clock::system().now(), 60)
+}
+
+/// A session token as of another time.
+pub(crate) fn session_at(user: &str, seconds_from_now: i64) -> String {
+    let now = Clock::system().now() + Duration::seconds(seconds_from_now);
+    session_of(&key().pem, user, now, 60)
+}
+
+/// A session token that another instance signed.
+pub(crate) fn foreign_session(user: &str) -> String {
+    session_of(&generate(), user, Clock::system().now(), 60)
+}
+
+fn session_of(pem: &SecretString, user: &str, now: chrono::DateTime<Utc>, seconds: i64) -> String {
+    dev::mint(
+        pem,
+        DEVELOPMENT_ISSUER,
+        user,
+        now,
+        Duration::seconds(seconds),
+    )
+    .unwrap()
+}
+
+struct Key {
+    pem: SecretString,
+    file: tempfile::NamedTempFile,
+}
+
+fn key() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        use secrecy::ExposeSecret as _;
+        let pem = generate();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), pem.expose_secret()).unwrap();
+        Key { pem, file }
+    })
+}
+
+fn generate() -> SecretString {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let body = STANDARD.encode(der.as_ref());
+    SecretString::from(format!(
+        "-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+    ))
+}
+
+fn config() -> Config {
+    serde_json::from_value(json!({
+        "server": {"allowed_origins": [ORIGIN]},
+        "homeserver": {"url": "http://127.0.0.1:9", "server_name": "lab.local"},
+        "bridges": [{
+            "id": "meta", "network": "facebook", "bot": "@facebookbot:lab.local",
+            "ghosts": r"@facebook_(?<id>.+):lab\.local",
+        }],
+        "database": {"url": "postgres://127.0.0.1:9/unused"},
+        "clerk": {"development_key_file": key().file.path()},
+        "manager": {"api_key": "the-managers-key"},
+        "admin": {"api_key": "the-operators-key"},
+    }))
+    .unwrap()
+}
+
+fn app(config: Config, db: Database) -> App {
+    let clock = Clock::system();
+    let bridges = Arc::new(Bridges::new(&config.bridges, SENDER_BOT.to_owned()).unwrap());
+    let (feed, _relay) = Relay::new();
+    App {
+        ingest: Ingest {
+            db: db.clone(),
+            bridges: Arc::clone(&bridges),
+            clock: clock.clone(),
+            feed: feed.clone(),
+            jobs: Arc::new(Notify::new()),
+        },
+        clerk: Verifier::new(&config.clerk, clock.clone()).unwrap(),
+        openid: OpenId::new(&config.homeserver).unwrap(),
+        hs_token: HsToken::new(&HS_TOKEN.into()),
+        manager_keys: ApiKeyRing::new(&config.manager.api_key),
+        admin_keys: ApiKeyRing::new(&config.admin.api_key),
+        bridge_keys: Vec::new(),
+        stop: CancellationToken::new(),
+        health: HealthState::new(),
+        config,
+        db,
+        bridges,
+        feed,
+        clock,
+    }
+}
+
+async fn free_port() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
+}
