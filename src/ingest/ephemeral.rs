@@ -50,23 +50,23 @@ impl Passing {
         })
     }
 
+    /// The rooms that [`store`](Self::store) writes to.
+    pub(super) fn rooms(&self) -> BTreeSet<String> {
+        self.receipts().map(|r| r.room_id.clone()).collect()
+    }
+
     /// Keeps the receipts of mapped rooms and moves their owners' read markers;
-    /// returns the frames for those whose unread count changed.
+    /// returns the frames for those whose unread count changed. The caller holds
+    /// the rooms' locks.
     ///
     /// # Errors
     ///
     /// When a statement fails.
     pub async fn store(&self, conn: &mut Connection, bridges: &Bridges) -> QueryResult<Vec<Frame>> {
-        let room_ids: Vec<_> = self
-            .receipts()
-            .map(|r| r.room_id.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let room_ids: Vec<_> = self.rooms().into_iter().collect();
         if room_ids.is_empty() {
             return Ok(Vec::new());
         }
-        rooms::lock(conn, &room_ids).await?;
         let known = rooms::load(conn, &room_ids).await?;
         let of_mapped: Vec<_> = self
             .receipts()

@@ -40,6 +40,15 @@ pub struct Batch {
     pub raw: HashMap<String, String>,
 }
 
+impl Batch {
+    /// The rooms that [`store()`] locks.
+    pub(super) fn rooms(&self) -> BTreeSet<String> {
+        let events = self.events.iter().map(|event| &event.room_id);
+        let dead = self.undecodable.iter().map(|dead| &dead.room_id);
+        events.chain(dead).cloned().collect()
+    }
+}
+
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Stored {
@@ -74,7 +83,7 @@ pub async fn store(
     batch: Batch,
     extra: Vec<Frame>,
 ) -> QueryResult<Stored> {
-    let room_ids = rooms_of(&batch);
+    let room_ids: Vec<_> = batch.rooms().into_iter().collect();
     rooms::lock(conn, &room_ids).await?;
     let mut known = rooms::load(conn, &room_ids).await?;
     let Batch {
@@ -130,16 +139,6 @@ pub async fn store(
     }
     stored.heads = stream::append(conn, &frames).await?;
     Ok(stored)
-}
-
-fn rooms_of(batch: &Batch) -> Vec<String> {
-    let events = batch.events.iter().map(|event| event.room_id.clone());
-    let dead = batch.undecodable.iter().map(|dead| dead.room_id.clone());
-    events
-        .chain(dead)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
 }
 
 fn is_ingested(rooms: &HashMap<String, Room>, room_id: &str) -> bool {

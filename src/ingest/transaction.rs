@@ -11,6 +11,7 @@ use crate::{
         self,
         dead_letters::DeadLetter,
         ledger::{self, Recorded},
+        rooms,
     },
     matrix::{
         decode,
@@ -101,6 +102,7 @@ impl Ingest {
                     }
                     Recorded::New => {}
                 }
+                lock(conn, &batch, passing).await?;
                 let extra = passing.store(conn, &self.bridges).await?;
                 store(conn, &self.bridges, batch, extra).await.map(Some)
             })
@@ -142,6 +144,17 @@ impl Ingest {
         decode::order_receipts(&mut decoded.batch.events);
         decoded
     }
+}
+
+/// Locks the rooms of receipts together with those of events: one after the other
+/// would not be in order any more, and two pushes could wait for each other.
+async fn lock(conn: &mut db::Connection, batch: &Batch, passing: &Passing) -> db::Result<()> {
+    let mut room_ids = passing.rooms();
+    if room_ids.is_empty() {
+        return Ok(());
+    }
+    room_ids.append(&mut batch.rooms());
+    rooms::lock(conn, &room_ids.into_iter().collect::<Vec<_>>()).await
 }
 
 impl Batch {

@@ -79,6 +79,23 @@ async fn a_database_that_is_down_is_said_to_be_so() {
     assert!(answer.header("retry-after").is_some());
 }
 
+/// A connection that was good a moment ago fails within a statement, not before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_is_no_fault_of_the_request() {
+    let app = TestApp::start().await;
+    assert_eq!(app.get("user_a", PATH).await.status, 200);
+    app.database.cut().await;
+    for _ in 0..3 {
+        let answer = app.get("user_a", PATH).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, "unavailable")
+        );
+    }
+    app.database.mend().await;
+    assert_eq!(app.get("user_a", PATH).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_path_is_a_problem() {
     let app = TestApp::start().await;

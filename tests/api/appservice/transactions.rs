@@ -1,9 +1,15 @@
 //! Transactions, as they come from a homeserver and as they must not come.
 
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{body::Body, http};
+use bytes::Bytes;
 use diesel::{QueryableByName, sql_types::BigInt};
-use diesel_async::RunQueryDsl as _;
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use tributary::db;
 
 use crate::{
     app::{Answer, HS_TOKEN, TestApp},
@@ -133,14 +139,25 @@ async fn a_hundred_events_of_64_kib_are_taken() {
     assert_eq!(count(&app, "messages").await, 100);
 }
 
+/// In the process, since a server that refuses early may cut the connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_over_64_mib_is_too_large() {
+async fn a_body_over_64_mib_is_too_large_whether_or_not_it_says_so() {
     let app = TestApp::start().await;
-    let answer = app.push("1", vec![b' '; 64 * 1024 * 1024 + 1]).await;
-    assert_eq!(
-        (answer.status, answer.errcode().as_str()),
-        (413, "M_TOO_LARGE")
-    );
+    let router = tributary::api::router(Arc::clone(&app.app));
+    let mebibyte = || Ok::<_, Infallible>(Bytes::from(vec![b' '; 1024 * 1024]));
+    let chunks = |count| futures_util::stream::iter((0..count).map(move |_| mebibyte()));
+    for (body, status) in [
+        (Body::from_stream(chunks(65)), 413),
+        (Body::from(vec![b' '; 64 * 1024 * 1024 + 1]), 413),
+        (Body::from_stream(chunks(64)), 400),
+    ] {
+        let request = http::Request::put("/_matrix/app/v1/transactions/1")
+            .header("authorization", format!("Bearer {HS_TOKEN}"))
+            .body(body)
+            .unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +201,7 @@ async fn the_same_transaction_again_has_no_second_effect() {
 
 async fn head(app: &TestApp) -> i64 {
     let mut conn = app.app.db.get().await.unwrap();
-    let extent = tributary::db::stream::extent(&mut conn, "user_alice");
+    let extent = db::stream::extent(&mut conn, "user_alice");
     extent.await.unwrap().position
 }
 
@@ -248,4 +265,62 @@ async fn after_an_outage_the_retry_finds_a_clean_slate() {
     app.database.mend().await;
     assert_eq!(app.push("1", body).await.status, 200);
     assert_eq!(bodies(&app).await, ["once"]);
+}
+
+/// Locks taken room by room in the order of a body would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_that_overlap_crosswise_do_not_block_each_other() {
+    let app = with_portal().await;
+    portal(&app, "!other", &[ALICE, GHOST]).await;
+    let body = |n: usize, events: &str, receipts: &str| {
+        let event = text(events, GHOST, &format!("${n}{events}"), "x");
+        let receipt = json!({
+            "type": "m.receipt", "room_id": receipts,
+            "content": {"$x": {"m.read": {GHOST: {"ts": n}}}},
+        });
+        json!({"events": [event], "ephemeral": [receipt]}).to_string()
+    };
+    for n in 0..25 {
+        let (one, other) = (format!("a{n}"), format!("b{n}"));
+        let (one, other) = tokio::join!(
+            app.push(&one, body(n, ROOM, "!other")),
+            app.push(&other, body(n, "!other", ROOM)),
+        );
+        assert_eq!((one.status, other.status), (200, 200), "{n}");
+    }
+    assert_eq!(count(&app, "messages").await, 50);
+}
+
+/// The homeserver waits 60 s and hangs up; what it left must not hold anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_hangs_up_leaves_nothing_behind() {
+    let app = with_portal().await;
+    let body = json!({"events": [text(ROOM, GHOST, "$1", "once")]}).to_string();
+    let mut busy = app.app.db.get().await.unwrap();
+    let hung_up = busy
+        .transaction(async |conn| {
+            db::rooms::lock(conn, &[ROOM.to_owned()]).await?;
+            let path = "/_matrix/app/v1/transactions/1";
+            let request = app.request(Method::PUT, path).bearer_auth(HS_TOKEN);
+            let request = request
+                .body(body.clone())
+                .timeout(Duration::from_millis(300));
+            Ok::<_, diesel::result::Error>(request.send().await.is_err())
+        })
+        .await
+        .unwrap();
+    assert!(hung_up);
+    drop(busy);
+    assert_eq!(app.push("1", body).await.status, 200);
+    assert_eq!(bodies(&app).await, ["once"]);
+    // Every connection of the pool is fit to be used.
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        let mut conn = app.app.db.get().await.unwrap();
+        diesel::sql_query("SELECT 1")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        held.push(conn);
+    }
 }
