@@ -250,7 +250,8 @@ CREATE TABLE tributary.messages (
     thread_root_event_id text,
     historical           boolean NOT NULL,
     deleted_at           timestamptz,
-    stored_at            timestamptz NOT NULL DEFAULT now(),
+    -- compared with conversation_access.read_at: later than the room's lock, not the transaction's begin
+    stored_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     UNIQUE (room_id, event_id)
 );
 CREATE INDEX messages_page ON tributary.messages (conversation_id, "timestamp" DESC, event_id COLLATE "C" DESC);

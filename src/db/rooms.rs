@@ -138,6 +138,24 @@ pub async fn lock(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()>
     Ok(())
 }
 
+/// Takes the advisory locks of all rooms of a conversation, as [`lock`] does.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn lock_conversation(conn: &mut Connection, conversation_id: Uuid) -> QueryResult<()> {
+    sql_query(
+        "SELECT pg_advisory_xact_lock(key) FROM (
+             SELECT DISTINCT hashtextextended(room_id, 0) AS key FROM tributary.rooms
+             WHERE conversation_id = $1 ORDER BY key
+         ) AS keys",
+    )
+    .bind::<SqlUuid, _>(conversation_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What is known of these rooms; a room that is missing from the answer is new.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Page, avatar_url, messages};
 use crate::{
-    db::{Connection, stream},
+    db::{Connection, rooms, stream},
     model::{
         conversation::Conversation,
         frame::{Frame, FrameKind},
@@ -212,6 +212,9 @@ async fn with_last_messages(
 /// Marks everything read that this viewer has in a conversation, and tells their
 /// stream if something was not; none when the conversation is not theirs.
 ///
+/// It takes turns with whoever stores messages there: one that is being stored
+/// would be counted as unread by its writer and as read by whoever counts again.
+///
 /// # Errors
 ///
 /// When a statement fails.
@@ -221,6 +224,7 @@ pub async fn mark_read(
     conversation_id: Uuid,
 ) -> QueryResult<Option<Vec<stream::Head>>> {
     conn.transaction(async |conn| {
+        rooms::lock_conversation(conn, conversation_id).await?;
         let frames = match reset_unread(conn, user_id, conversation_id).await? {
             None => return Ok(None),
             Some(0) => Vec::new(),

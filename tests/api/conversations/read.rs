@@ -1,12 +1,16 @@
 //! `POST /api/conversations/{id}/read`.
 
+use std::time::Duration;
+
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use reqwest::Method;
+use tokio::{sync::Notify, time::Instant};
 use tributary::{db::stream, model::frame::FrameKind};
 
 use super::{GHOST, ROOM, alice_and_bob, only, only_path};
 use crate::{
     app::{Answer, TestApp},
-    world::text,
+    world::{redaction, text},
 };
 
 async fn read(app: &TestApp, user: &str, path: &str) -> Answer {
@@ -62,6 +66,57 @@ async fn what_comes_later_is_unread_again() {
     read(&app, "user_alice", &path).await;
     app.push_events("2", &[text(ROOM, GHOST, "$2", "x")]).await;
     assert_eq!(only(&app, "user_alice").await["unreadCount"], 1);
+}
+
+/// Both counts, the one that is kept and the one that is counted again, have to
+/// agree on a message that comes while the conversation is being read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_comes_meanwhile_is_read_or_unread_but_not_both() {
+    let app = alice_and_bob().await;
+    app.push_events("1", &[text(ROOM, GHOST, "$1", "x")]).await;
+    let path = only_path(&app, "user_alice").await;
+    let events = [text(ROOM, GHOST, "$2", "meanwhile")];
+    let mut busy = app.app.db.get().await.unwrap();
+    let (locked, unlock) = (Notify::new(), Notify::new());
+    let hold = busy.transaction(async |conn| {
+        diesel::sql_query("SELECT FROM tributary.conversation_access FOR UPDATE")
+            .execute(conn)
+            .await?;
+        locked.notify_one();
+        unlock.notified().await;
+        Ok::<_, diesel::result::Error>(())
+    });
+    // The push begins while the read waits to write down when it was.
+    let push = async {
+        waiting_for_a_lock(&app, 1).await;
+        let unlock_later = async {
+            waiting_for_a_lock(&app, 2).await;
+            unlock.notify_one();
+        };
+        tokio::join!(app.push_events("2", &events), unlock_later);
+    };
+    let act = async {
+        locked.notified().await;
+        let (read, ()) = tokio::join!(read(&app, "user_alice", &path), push);
+        assert_eq!(read.status, 200);
+    };
+    let (released, ()) = tokio::join!(hold, act);
+    released.unwrap();
+    let kept = only(&app, "user_alice").await["unreadCount"].clone();
+    app.push_events("3", &[redaction(ROOM, GHOST, "$3", "$1")])
+        .await;
+    assert_eq!(only(&app, "user_alice").await["unreadCount"], kept);
+}
+
+async fn waiting_for_a_lock(app: &TestApp, count: usize) {
+    let mut conn = app.app.db.get().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let sql = "SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while diesel::sql_query(sql).execute(&mut conn).await.unwrap() < count {
+        assert!(Instant::now() < deadline, "nobody waits for a lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
