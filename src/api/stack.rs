@@ -27,7 +27,7 @@ pub(super) fn api<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     router
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(deadline))
+        .layer(from_fn(|request, next| within(DEADLINE, request, next)))
         .layer(cors::layer(allowed_origins))
 }
 
@@ -38,8 +38,9 @@ pub(super) fn all<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router
         .layer(from_fn(trace::trace))
 }
 
-async fn deadline(request: Request, next: Next) -> Response {
-    tokio::time::timeout(DEADLINE, next.run(request))
+/// Gives up what is not answered in time; an answer that has begun may take longer.
+async fn within(deadline: Duration, request: Request, next: Next) -> Response {
+    tokio::time::timeout(deadline, next.run(request))
         .await
         .unwrap_or_else(|_| {
             ApiError::Unavailable("it took too long, and was given up").into_response()
@@ -59,3 +60,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .unwrap_or_default();
     ApiError::Internal(anyhow::anyhow!("panic: {said}")).into_response()
 }
+
+#[cfg(test)]
+mod tests;

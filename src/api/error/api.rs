@@ -186,3 +186,65 @@ impl From<db::QueryError> for ApiError {
         db::Error::from(error).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::to_bytes, http::Response};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn answer(error: ApiError) -> (Response<()>, Value) {
+        let (parts, body) = error.into_response().into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let problem = serde_json::from_slice(&body).unwrap();
+        (Response::from_parts(parts, ()), problem)
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_inside_stays_inside() {
+        let inside = anyhow::anyhow!("SELECT secret FROM /etc/passwd");
+        let (response, problem) = answer(ApiError::Internal(inside)).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let expected = json!({
+            "type": "about:blank", "title": "Internal Server Error", "status": 500,
+            "code": "internal", "detail": "something went wrong here; it has been logged",
+        });
+        assert_eq!(problem, expected);
+    }
+
+    #[tokio::test]
+    async fn whoever_may_come_again_is_told_when() {
+        for (error, wait) in [
+            (ApiError::RateLimited(Duration::from_millis(1001)), "2"),
+            (ApiError::RateLimited(Duration::ZERO), "1"),
+            (ApiError::Unavailable("x"), "5"),
+        ] {
+            let (response, _) = answer(error).await;
+            assert_eq!(response.headers()["retry-after"], wait);
+        }
+    }
+
+    #[test]
+    fn only_an_outage_is_worth_another_try() {
+        use db::QueryError;
+        let outage = ApiError::from(db::Error::Connect("refused".to_owned()));
+        assert_eq!(outage.code(), "unavailable");
+        assert_eq!(ApiError::from(QueryError::NotFound).code(), "internal");
+        assert_eq!(
+            ApiError::from(QueryError::BrokenTransactionManager).code(),
+            "unavailable"
+        );
+    }
+
+    #[test]
+    fn keys_that_cannot_be_had_are_no_refusal() {
+        for (refusal, code) in [
+            (Refusal::Unauthorized(KEYS_UNAVAILABLE), "unavailable"),
+            (Refusal::Unauthorized("exp"), "unauthorized"),
+            (Refusal::Forbidden("sts"), "forbidden"),
+        ] {
+            assert_eq!(ApiError::from(refusal).code(), code);
+        }
+    }
+}

@@ -61,3 +61,82 @@ fn is_json(headers: &HeaderMap) -> bool {
             .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::StatusCode};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Code {
+        #[expect(dead_code, reason = "only its presence counts")]
+        code: String,
+    }
+
+    async fn refused(content_type: &str, body: impl Into<Body>) -> ApiError {
+        let request = Request::post("/").header(CONTENT_TYPE, content_type);
+        let request = request.body(body.into()).unwrap();
+        JsonBody::<Code>::from_request(request, &())
+            .await
+            .unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn json_is_taken_under_each_of_its_names() {
+        for name in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/problem+json",
+        ] {
+            let request = Request::post("/").header(CONTENT_TYPE, name);
+            let request = request.body(Body::from("[1]")).unwrap();
+            let body = JsonBody::<Value>::from_request(request, &()).await;
+            assert_eq!(body.unwrap().0, serde_json::json!([1]), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_media_types_are_not_read() {
+        for name in [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "json",
+        ] {
+            let status = refused(name, r#"{"code":"x"}"#).await.status();
+            assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{name}");
+        }
+        let request = Request::post("/").body(Body::from("{}")).unwrap();
+        let error = JsonBody::<Code>::from_request(request, &())
+            .await
+            .unwrap_err();
+        assert_eq!(error.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_such_object_is_not_repeated() {
+        let deep = "[".repeat(10_000);
+        for body in [
+            "",
+            "{",
+            "\"secret\"",
+            r#"{"secret":1}"#,
+            r#"{"code":{"secret":1}}"#,
+            &deep,
+        ] {
+            let error = refused("application/json", body.to_owned()).await;
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_not_read_to_its_end() {
+        let error = refused("application/json", vec![b' '; LIMIT + 1]).await;
+        assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let error = refused("application/json", vec![b' '; LIMIT]).await;
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+}

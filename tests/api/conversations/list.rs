@@ -112,6 +112,43 @@ async fn the_cursor_is_where_the_stream_goes_on() {
     assert!(created(next[0].kind));
 }
 
+/// Whatever is being written meanwhile, the list shows what the stream said up to its cursor.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_and_its_cursor_are_of_one_moment() {
+    let app = alice_and_bob().await;
+    let write = async {
+        for n in 0..60 {
+            let event = text(ROOM, GHOST, &format!("${n}"), "x");
+            app.push_events(&n.to_string(), &[event]).await;
+        }
+    };
+    let read = async {
+        let mut lists = Vec::new();
+        for _ in 0..60 {
+            let list = app.get("user_alice", PATH).await.json();
+            let cursor = Cursor::parse(list["cursor"].as_str().unwrap()).unwrap();
+            lists.push((
+                cursor.position,
+                list["items"][0]["unreadCount"].as_u64().unwrap(),
+            ));
+        }
+        lists
+    };
+    let ((), lists) = tokio::join!(write, read);
+    let mut conn = app.app.db.get().await.unwrap();
+    let frames = stream::after(&mut conn, "user_alice", 0, 1000)
+        .await
+        .unwrap();
+    for (position, unread) in lists {
+        let created = |frame: &&stream::Entry| {
+            frame.position <= position
+                && matches!(frame.kind, Some(FrameKind::MessageCreated { .. }))
+        };
+        let told = frames.iter().filter(created).count() as u64;
+        assert_eq!(unread, told, "at {position}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_and_cursors_that_are_none_are_refused() {
     let app = alice_and_bob().await;
