@@ -68,6 +68,12 @@ async fn every_operation_says_what_it_wants_and_how_it_refuses() {
             .clone();
         let defined = &description["components"]["securitySchemes"][&scheme];
         assert_eq!(defined["scheme"], "bearer", "{method} {path}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(
+                response["description"].is_string(),
+                "{method} {path} {status}"
+            );
+        }
         for status in ["400", "401", "404", "503"] {
             let response = &operation["responses"][status]["content"]["application/problem+json"];
             assert!(response.is_object(), "{method} {path} {status}");

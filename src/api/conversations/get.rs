@@ -21,7 +21,7 @@ use crate::{
 #[utoipa::path(
     get, path = "/api/conversations/{id}", tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation")), security(("clerk" = [])),
-    responses((status = 200, body = Conversation), Refusals)
+    responses((status = 200, description = "The conversation", body = Conversation), Refusals)
 )]
 pub(in crate::api) async fn get_conversation(
     viewer: Viewer,

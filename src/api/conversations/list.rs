@@ -32,7 +32,7 @@ pub(in crate::api) struct ConversationList {
 #[utoipa::path(
     get, path = "/api/conversations", tag = "conversations",
     params(PagingQuery), security(("clerk" = [])),
-    responses((status = 200, body = ConversationList), Refusals)
+    responses((status = 200, description = "A page", body = ConversationList), Refusals)
 )]
 pub(in crate::api) async fn list_conversations(
     viewer: Viewer,

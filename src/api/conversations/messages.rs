@@ -19,7 +19,7 @@ use crate::{
     get, path = "/api/conversations/{id}/messages", tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation"), PagingQuery),
     security(("clerk" = [])),
-    responses((status = 200, body = Page<Message>), Refusals)
+    responses((status = 200, description = "A page", body = Page<Message>), Refusals)
 )]
 pub(in crate::api) async fn list_messages(
     viewer: Viewer,

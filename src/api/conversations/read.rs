@@ -18,7 +18,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/api/conversations/{id}/read", tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation")), security(("clerk" = [])),
-    responses((status = 200, body = Conversation), Refusals)
+    responses((status = 200, description = "The conversation", body = Conversation), Refusals)
 )]
 pub(in crate::api) async fn read_conversation(
     viewer: Viewer,

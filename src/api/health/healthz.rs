@@ -63,7 +63,8 @@ enum SyncState {
 /// How everything is.
 #[utoipa::path(
     get, path = "/healthz", tag = "health",
-    responses((status = 200, body = Health), (status = 503, description = "The database is down", body = Health))
+    responses((status = 200, description = "The database is up", body = Health),
+        (status = 503, description = "The database is down", body = Health))
 )]
 pub(in crate::api) async fn healthz(State(app): State<AppState>) -> (StatusCode, Json<Health>) {
     let work = look(&app).await;

@@ -23,7 +23,8 @@ pub(in crate::api) struct Readiness {
 /// Whether the database can be reached and is migrated, and no shutdown has begun.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
-    responses((status = 200, body = Readiness), (status = 503, body = Readiness))
+    responses((status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready", body = Readiness))
 )]
 pub(in crate::api) async fn readyz(State(app): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let reason = missing(&app).await;

@@ -18,7 +18,7 @@ use crate::{
 #[utoipa::path(
     get, path = "/api/messages/{id}", tag = "messages",
     params(("id" = Uuid, Path, description = "The message")), security(("clerk" = [])),
-    responses((status = 200, body = FullMessage), Refusals)
+    responses((status = 200, description = "The message", body = FullMessage), Refusals)
 )]
 pub(in crate::api) async fn get_message(
     viewer: Viewer,
