@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod api;
 mod ingest;
 mod jobs;
 mod support;

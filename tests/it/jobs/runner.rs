@@ -129,7 +129,7 @@ fn done() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_share_the_work_and_do_it_once() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     // Held back until both have some, so that neither can take it all.
     let gate = Arc::new(Semaphore::new(0));
     let replicas = [(); 2].map(|()| {
@@ -179,7 +179,7 @@ async fn two_replicas_share_the_work_and_do_it_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_replica_goes_on_after_a_kill() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -219,7 +219,7 @@ async fn another_replica_goes_on_after_a_kill() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_job_keeps_its_lease() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -248,7 +248,7 @@ async fn a_long_job_keeps_its_lease() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_while_it_runs_runs_once_more() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let gate = Arc::new(Semaphore::new(0));
     let held_back = Arc::clone(&gate);
     let replica = Replica::start(&pool, TIMING, LIMITS, move |_, _, _| {
@@ -272,7 +272,7 @@ async fn what_is_asked_for_while_it_runs_runs_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_is_told_so() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let timing = Timing {
         lease: Duration::from_secs(1),
         ..TIMING
@@ -302,7 +302,7 @@ async fn a_cancelled_job_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_tried_again_after_a_pause() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let replica = Replica::start(&pool, TIMING, LIMITS, |run, job: Job, _| async move {
         let after = (job.key == "soon").then_some(Duration::ZERO);
         match (job.key.as_str(), run) {
@@ -331,7 +331,7 @@ async fn a_failure_is_tried_again_after_a_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_given_up_after_its_last_attempt() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let limits = KindLimits {
         max_attempts: Some(3),
         ..LIMITS
@@ -365,7 +365,7 @@ async fn a_job_is_given_up_after_its_last_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_kills_the_program_is_given_up_unrun() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     for _ in 0..2 {
@@ -398,7 +398,7 @@ async fn a_job_that_kills_the_program_is_given_up_unrun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_a_failure_without_its_words() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let limits = KindLimits {
         max_attempts: Some(1),
         ..LIMITS
@@ -418,7 +418,7 @@ async fn a_panic_is_a_failure_without_its_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hands_unfinished_jobs_on_at_once() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let timing = Timing {
         grace: Duration::from_millis(50),
         ..TIMING
@@ -452,7 +452,7 @@ async fn a_stop_hands_unfinished_jobs_on_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wake_is_faster_than_the_poll() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let timing = Timing {
         poll: Duration::from_hours(1),
         ..TIMING
@@ -468,7 +468,7 @@ async fn a_wake_is_faster_than_the_poll() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_database_is_outlasted() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let gate = Arc::new(Semaphore::new(0));
     let held_back = Arc::clone(&gate);
     let replica = Replica::start(&pool, TIMING, LIMITS, move |_, _, _| {

@@ -37,7 +37,7 @@ async fn claim_one(conn: &Connection) -> (Held, Job) {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_twice_widens_the_job() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let ask = async |payload| jobs::enqueue(&conn, &[job("a", payload)]).await.unwrap()[0];
 
@@ -59,7 +59,7 @@ async fn asking_twice_widens_the_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_in_the_order_of_the_questions() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let known = enqueue(&conn, "b").await.id;
     let asked = ["c", "b", "a", "c"].map(|key| job(key, json!({"days": 1})));
@@ -79,7 +79,7 @@ async fn answers_are_in_the_order_of_the_questions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_at_the_same_time_makes_one_job() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let asks = (0..8).map(|days| {
         let pool = pool.clone();
         tokio::spawn(async move {
@@ -109,7 +109,7 @@ async fn asking_at_the_same_time_makes_one_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_asker_waits_for_one_that_has_not_committed() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let mut first = pool.get().await.unwrap();
     first.batch_execute("BEGIN").await.unwrap();
     let created = enqueue(&first, "a").await;
@@ -137,7 +137,7 @@ async fn an_asker_waits_for_one_that_has_not_committed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_claimed_by_kind_in_order_and_once() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     for key in ["a", "b", "c"] {
         enqueue(&conn, key).await;
@@ -178,7 +178,7 @@ async fn jobs_are_claimed_by_kind_in_order_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_lease_is_taken_over_before_what_is_due() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (dead, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -229,7 +229,7 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_lease_is_not_taken_over() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     enqueue(&conn, "a").await;
     let (held, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -240,7 +240,7 @@ async fn a_renewed_lease_is_not_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_of_a_lost_lease_is_rolled_back() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let mut conn = pool.get().await.unwrap();
     enqueue(&conn, "a").await;
     let (dead, _) = claim(&conn, 1, GONE).await.pop().unwrap();
@@ -273,7 +273,7 @@ async fn a_step_of_a_lost_lease_is_rolled_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_is_not_committed_cannot_be_taken_over() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let mut stepping = pool.get().await.unwrap();
     enqueue(&stepping, "a").await;
     let (held, _) = claim(&stepping, 1, GONE).await.pop().unwrap();
@@ -295,7 +295,7 @@ async fn a_step_that_is_not_committed_cannot_be_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_while_it_runs_goes_once_more() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     for end in [JobState::Done, JobState::Failed] {
@@ -338,7 +338,7 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_counts_and_delays() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (held, _) = claim_one(&conn).await;
@@ -370,7 +370,7 @@ async fn waiting_counts_and_delays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_released_is_due_at_once_and_keeps_its_place() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     enqueue(&conn, "b").await;
@@ -391,7 +391,7 @@ async fn what_is_released_is_due_at_once_and_keeps_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_is_nobodys() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let id = enqueue(&conn, "a").await.id;
     let (held, _) = claim_one(&conn).await;
@@ -414,7 +414,7 @@ async fn a_cancelled_job_is_nobodys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_filtered_and_paged() {
     let database = TestDatabase::new().await;
-    let pool = database.database();
+    let pool = database.pool();
     let conn = pool.get().await.unwrap();
     let mut ids = Vec::new();
     for key in ["a", "b", "c"] {

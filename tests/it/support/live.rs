@@ -218,7 +218,7 @@ impl World {
 }
 
 fn replica(config: Config, database: &TestDatabase, clock: &TestClock) -> Arc<App> {
-    let (db, stop) = (database.database(), CancellationToken::new());
+    let (db, stop) = (database.pool(), CancellationToken::new());
     let (feed, relay) = Relay::new();
     tokio::spawn(relay.run(db.clone(), database.url.clone(), stop.clone()));
     let identity = Identity {

@@ -1,7 +1,9 @@
 //! What several tests need.
 
+pub(crate) mod app;
 pub(crate) mod live;
 pub(crate) mod postgres;
+pub(crate) mod pushes;
 pub(crate) mod world;
 
 use std::{future::Future, time::Duration};

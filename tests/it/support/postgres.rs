@@ -37,8 +37,8 @@ impl TestDatabase {
         Self { name, url }
     }
 
-    /// Connections to it.
-    pub(crate) fn database(&self) -> db::Database {
+    /// A pool on it.
+    pub(crate) fn pool(&self) -> db::Database {
         db::Database::new(&self.url, 10).unwrap()
     }
 

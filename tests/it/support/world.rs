@@ -47,7 +47,7 @@ pub(crate) struct Customer {
 impl World {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::new().await;
-        let db = database.database();
+        let db = database.pool();
         let bridges = Bridges::new(&[bridge()], "@tributary:lab.local".into()).unwrap();
         let (feed, relay) = Relay::new();
         let ingest = Ingest {

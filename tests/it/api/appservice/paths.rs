@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{Answer, HS_TOKEN, TestApp};
+use crate::api::app::{Answer, HS_TOKEN, TestApp};
 
 async fn ask(app: &TestApp, method: Method, path: &str, body: &'static str) -> Answer {
     let request = app.request(method, path).bearer_auth(HS_TOKEN);

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::app::{Answer, HS_TOKEN, TestApp};
+use crate::api::app::{Answer, HS_TOKEN, TestApp};
 
 const PATHS: [(&str, &str); 8] = [
     ("PUT", "/_matrix/app/v1/transactions/1"),

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use tributary::clock::Clock;
 
-use crate::app::{Answer, TestApp, foreign_session, session, session_at};
+use crate::api::app::{Answer, TestApp, foreign_session, session, session_at};
 
 const PATH: &str = "/api/conversations";
 

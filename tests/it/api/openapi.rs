@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::app::{Answer, TestApp};
+use crate::api::app::{Answer, TestApp};
 
 async fn description(app: &TestApp) -> Value {
     let answer = Answer::of(app.request(Method::GET, "/openapi.json")).await;

@@ -4,7 +4,7 @@ use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp};
+use crate::api::app::{Answer, TestApp};
 
 async fn ask(app: &TestApp, path: &str) -> (u16, Value) {
     let answer = Answer::of(app.request(Method::GET, path)).await;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::app::{Answer, ORIGIN, TestApp};
+use crate::api::app::{Answer, ORIGIN, TestApp};
 
 async fn preflight(app: &TestApp, path: &str, origin: &str) -> Answer {
     let request = app

@@ -8,7 +8,7 @@ use tokio::{sync::Notify, time::Instant};
 use tributary::{db::stream, model::frame::FrameKind};
 
 use super::{GHOST, ROOM, alice_and_bob, only, only_path};
-use crate::{
+use crate::api::{
     app::{Answer, TestApp},
     world::{redaction, text},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::api::{
     app::TestApp,
     conversations::{GHOST, ROOM, alice_and_bob, only},
     world::{redaction, text},

@@ -7,7 +7,7 @@ mod read;
 
 use serde_json::Value;
 
-use crate::{
+use crate::api::{
     app::TestApp,
     world::{link, member, portal},
 };

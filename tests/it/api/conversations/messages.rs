@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ALICE, BOB, GHOST, ROOM, alice_and_bob, only_path};
-use crate::{
+use crate::api::{
     app::TestApp,
     world::{now, redaction, text, text_at},
 };
@@ -110,9 +110,9 @@ async fn a_redacted_message_keeps_its_place_and_no_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leave_ends_what_can_be_read() {
     let app = alice_and_bob().await;
-    let mut leave = crate::world::member(ROOM, ALICE, "$leave", "Alice");
+    let mut leave = crate::api::world::member(ROOM, ALICE, "$leave", "Alice");
     leave["content"]["membership"] = json!("leave");
-    let mut join = crate::world::member(ROOM, BOB, "$join", "Bob");
+    let mut join = crate::api::world::member(ROOM, BOB, "$join", "Bob");
     join["unsigned"]["age"] = json!(0);
     app.push_events("1", &[text(ROOM, GHOST, "$1", "both"), join])
         .await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tributary::db;
 
-use crate::{
+use crate::api::{
     app::{Answer, HS_TOKEN, TestApp},
     world::{link, portal, text},
 };

@@ -11,28 +11,18 @@ use chrono::{Duration, Utc};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tributary::{
     api,
-    app::App,
-    auth::{
-        api_keys::ApiKeyRing,
-        clerk::{DEVELOPMENT_ISSUER, Verifier},
-        dev,
-        hs_token::HsToken,
-        openid::OpenId,
-    },
+    app::{App, Identity},
+    auth::{clerk::DEVELOPMENT_ISSUER, dev},
     clock::Clock,
     config::Config,
     db::Database,
-    health::HealthState,
-    ingest::Ingest,
-    matrix::bridges::Bridges,
     stream::Relay,
 };
 
-use crate::postgres::TestDatabase;
+use super::postgres::TestDatabase;
 
 pub(crate) const HS_TOKEN: &str = "the-homeservers-token";
 pub(crate) const SENDER_BOT: &str = "@tributary:lab.local";
@@ -244,31 +234,20 @@ fn config() -> Config {
 }
 
 fn app(config: Config, db: Database) -> App {
-    let clock = Clock::system();
-    let bridges = Arc::new(Bridges::new(&config.bridges, SENDER_BOT.to_owned()).unwrap());
+    let identity = Identity {
+        sender_bot: SENDER_BOT.to_owned(),
+        hs_token: HS_TOKEN.into(),
+    };
     let (feed, _relay) = Relay::new();
-    App {
-        ingest: Ingest {
-            db: db.clone(),
-            bridges: Arc::clone(&bridges),
-            clock: clock.clone(),
-            feed: feed.clone(),
-            jobs: Arc::new(Notify::new()),
-        },
-        clerk: Verifier::new(&config.clerk, clock.clone()).unwrap(),
-        openid: OpenId::new(&config.homeserver).unwrap(),
-        hs_token: HsToken::new(&HS_TOKEN.into()),
-        manager_keys: ApiKeyRing::new(&config.manager.api_key),
-        admin_keys: ApiKeyRing::new(&config.admin.api_key),
-        bridge_keys: Vec::new(),
-        stop: CancellationToken::new(),
-        health: HealthState::new(),
+    App::new(
         config,
+        &identity,
         db,
-        bridges,
         feed,
-        clock,
-    }
+        Clock::system(),
+        CancellationToken::new(),
+    )
+    .unwrap()
 }
 
 async fn free_port() -> u16 {

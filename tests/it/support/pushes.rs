@@ -10,7 +10,7 @@ use tributary::{
     model::{new_id, portal::Portal},
 };
 
-use crate::app::TestApp;
+use super::app::TestApp;
 
 /// Links a Clerk user to a Matrix user, an hour ago.
 pub(crate) async fn link(app: &TestApp, user: &str, matrix_user: &str, bridge_user: Option<&str>) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tributary::{db::stream, model::frame::FrameKind, stream::cursor::Cursor};
 
 use super::{ALICE, GHOST, ROOM, alice_and_bob, only};
-use crate::{
+use crate::api::{
     app::TestApp,
     world::{link, portal, text},
 };

@@ -1,0 +1,11 @@
+//! The HTTP side, endpoint by endpoint: the folders mirror the paths.
+
+mod appservice;
+mod conversations;
+mod cors;
+mod health;
+mod messages;
+mod openapi;
+mod sessions;
+
+use crate::support::{app, pushes as world};
