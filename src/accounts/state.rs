@@ -60,6 +60,11 @@ impl Push {
 
     /// What becomes of a login by this push; none when something newer is known of
     /// it. Timestamps are whole seconds, so of equal ones the later arrival counts.
+    ///
+    /// bridgev2 sends the states of a logout and an immediate login in no order: a
+    /// new `CONNECTED` can come before the `LOGGED_OUT` of the same second, and nothing
+    /// in a push tells the two apart. The companion's report of the new login, or
+    /// the bridge's next state, puts that right.
     pub(super) fn heard(&self, remote_id: &str, known: &[Login]) -> Option<Login> {
         let known = known.iter().find(|login| login.remote_id == remote_id);
         if known.is_some_and(|login| login.stated_at > self.at) {

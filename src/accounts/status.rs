@@ -113,5 +113,5 @@ fn learned<'a>(push: &'a Push, account: &Account) -> Description<'a> {
 }
 
 fn details(push: &Push, status: Status) -> serde_json::Value {
-    json!({"state": push.state_event, "status": status.as_str(), "remoteId": push.remote_id})
+    json!({"state": push.state_event, "status": status.as_str()})
 }

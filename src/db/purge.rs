@@ -172,10 +172,10 @@ async fn remove_access(
     conversations: &[Uuid],
 ) -> QueryResult<Vec<Uuid>> {
     let removed = sql_query(
-        "SELECT id FROM unnest($2::uuid[]) AS id
+        "SELECT seen.id FROM unnest($2::uuid[]) AS seen(id)
          WHERE NOT EXISTS (SELECT 1 FROM tributary.room_grants g
-                           WHERE g.user_id = $1 AND g.conversation_id = id)
-         ORDER BY id",
+                           WHERE g.user_id = $1 AND g.conversation_id = seen.id)
+         ORDER BY seen.id",
     )
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(conversations)

@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod accounts;
 mod api;
 mod ingest;
 mod jobs;

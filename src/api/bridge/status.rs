@@ -21,7 +21,7 @@ use crate::{
     post, path = "/api/bridge/{bridgeId}/status", tag = "bridge",
     params(("bridgeId" = String, Path, description = "The bridge, as it is configured")),
     request_body(content = Object, content_type = "application/json"), security(("bridge" = [])),
-    responses((status = 200, body = Object), Refusals)
+    responses((status = 200, description = "Taken", body = Object), Refusals)
 )]
 pub(in crate::api) async fn push_bridge_state(
     BridgeId(bridge_id): BridgeId,

@@ -47,3 +47,31 @@ fn check(ring: &ApiKeyRing, headers: &HeaderMap) -> Result<(), ApiError> {
         Bearer::Malformed => Err(ApiError::Unauthorized("Authorization is no bearer token")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::AUTHORIZATION;
+
+    use super::*;
+    use crate::config::ApiKeys;
+
+    #[test]
+    fn a_door_without_keys_is_closed_and_says_no_more() {
+        let with = ApiKeyRing::new(&ApiKeys(vec!["key".into()]));
+        let without = ApiKeyRing::new(&ApiKeys(Vec::new()));
+        for (ring, header, opens) in [
+            (&with, Some("Bearer key"), true),
+            (&with, Some("Bearer other"), false),
+            (&with, Some("Basic key"), false),
+            (&with, None, false),
+            (&without, Some("Bearer key"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(AUTHORIZATION, header.parse().unwrap());
+            }
+            let refused = check(ring, &headers).err().map(|error| error.code());
+            assert_eq!(refused, (!opens).then_some("unauthorized"), "{header:?}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/api/manager/bridge-login-complete", tag = "manager",
     request_body = Report, security(("manager" = [])),
-    responses((status = 200, body = Reported), Refusals)
+    responses((status = 200, description = "The connection, and the code for the web page", body = Reported), Refusals)
 )]
 pub(in crate::api) async fn complete_bridge_login(
     _: ManagerKey,

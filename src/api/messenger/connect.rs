@@ -16,7 +16,7 @@ use crate::{
 /// that waits for its code.
 #[utoipa::path(
     post, path = "/api/messenger/connect", tag = "messenger", security(("clerk" = [])),
-    responses((status = 202, body = Connection), Refusals)
+    responses((status = 202, description = "The connection", body = Connection), Refusals)
 )]
 pub(in crate::api) async fn connect_messenger(
     viewer: Viewer,

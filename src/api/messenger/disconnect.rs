@@ -40,7 +40,7 @@ impl FromRequestParts<AppState> for How {
 #[utoipa::path(
     delete, path = "/api/messenger/connections/{id}", tag = "messenger",
     params(("id" = Uuid, Path, description = "The connection"), How), security(("clerk" = [])),
-    responses((status = 204), Refusals)
+    responses((status = 204, description = "It has ended"), Refusals)
 )]
 pub(in crate::api) async fn disconnect_messenger(
     viewer: Viewer,

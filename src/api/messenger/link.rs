@@ -26,7 +26,7 @@ pub(in crate::api) struct Link {
 #[utoipa::path(
     post, path = "/api/messenger/link", tag = "messenger",
     request_body = Link, security(("clerk" = [])),
-    responses((status = 200, body = Connection), Refusals)
+    responses((status = 200, description = "The connection, linked", body = Connection), Refusals)
 )]
 pub(in crate::api) async fn link_connection(
     viewer: Viewer,

@@ -42,7 +42,7 @@ pub(in crate::api) struct Statuses {
 /// How the caller's connections are doing.
 #[utoipa::path(
     get, path = "/api/messenger/status", tag = "messenger", params(Only), security(("clerk" = [])),
-    responses((status = 200, body = Statuses), Refusals)
+    responses((status = 200, description = "The connections", body = Statuses), Refusals)
 )]
 pub(in crate::api) async fn messenger_status(
     viewer: Viewer,

@@ -1,8 +1,12 @@
 //! How Tributary says it is.
 
+use std::sync::Arc;
+
+use axum::{body::Body, http};
 use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::api::app::{Answer, TestApp};
 
@@ -87,6 +91,19 @@ async fn a_database_that_is_down_is_named_without_its_address() {
     let (status, ready) = ask(&app, "/readyz").await;
     assert_eq!((status, &ready["reason"]), (503, &json!("database")));
     assert_eq!(ask(&app, "/livez").await.0, 200);
+}
+
+/// In the process: a server that drains takes no new connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_drains_is_alive_and_not_ready() {
+    let app = TestApp::start().await;
+    let router = tributary::api::router(Arc::clone(&app.app));
+    app.app.stop.cancel();
+    for (path, status) in [("/readyz", 503), ("/livez", 200), ("/healthz", 200)] {
+        let request = http::Request::get(path).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,7 @@
 //! Tributary's HTTP side in this process, on a port and a database of its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{Duration, Utc};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::SecretString;
@@ -22,7 +17,10 @@ use tributary::{
     stream::Relay,
 };
 
-use super::postgres::TestDatabase;
+use super::{
+    keys::{new_key, signing_key, signing_key_file},
+    postgres::TestDatabase,
+};
 
 pub(crate) const HS_TOKEN: &str = "the-homeservers-token";
 pub(crate) const SENDER_BOT: &str = "@tributary:lab.local";
@@ -167,18 +165,18 @@ impl Answer {
 
 /// A fresh session token of a user.
 pub(crate) fn session(user: &str) -> String {
-    session_of(&key().pem, user, Clock::system().now(), 60)
+    session_of(signing_key(), user, Clock::system().now(), 60)
 }
 
 /// A session token as of another time.
 pub(crate) fn session_at(user: &str, seconds_from_now: i64) -> String {
     let now = Clock::system().now() + Duration::seconds(seconds_from_now);
-    session_of(&key().pem, user, now, 60)
+    session_of(signing_key(), user, now, 60)
 }
 
 /// A session token that another instance signed.
 pub(crate) fn foreign_session(user: &str) -> String {
-    session_of(&generate(), user, Clock::system().now(), 60)
+    session_of(&new_key(), user, Clock::system().now(), 60)
 }
 
 fn session_of(pem: &SecretString, user: &str, now: chrono::DateTime<Utc>, seconds: i64) -> String {
@@ -192,31 +190,6 @@ fn session_of(pem: &SecretString, user: &str, now: chrono::DateTime<Utc>, second
     .unwrap()
 }
 
-struct Key {
-    pem: SecretString,
-    file: tempfile::NamedTempFile,
-}
-
-fn key() -> &'static Key {
-    static KEY: OnceLock<Key> = OnceLock::new();
-    KEY.get_or_init(|| {
-        use secrecy::ExposeSecret as _;
-        let pem = generate();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), pem.expose_secret()).unwrap();
-        Key { pem, file }
-    })
-}
-
-fn generate() -> SecretString {
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    let body = STANDARD.encode(der.as_ref());
-    SecretString::from(format!(
-        "-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
-    ))
-}
-
 fn config() -> Config {
     serde_json::from_value(json!({
         "server": {"allowed_origins": [ORIGIN]},
@@ -226,7 +199,7 @@ fn config() -> Config {
             "ghosts": r"@facebook_(?<id>.+):lab\.local",
         }],
         "database": {"url": "postgres://127.0.0.1:9/unused"},
-        "clerk": {"development_key_file": key().file.path()},
+        "clerk": {"development_key_file": signing_key_file()},
         "manager": {"api_key": "the-managers-key"},
         "admin": {"api_key": "the-operators-key"},
     }))

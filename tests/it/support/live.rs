@@ -1,21 +1,13 @@
 //! A whole Tributary on a database of its own, with people, rooms and events in it.
 
-use std::{
-    io::Write as _,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tributary::{
@@ -34,7 +26,10 @@ use tributary::{
 };
 use uuid::Uuid;
 
-use crate::support::postgres::TestDatabase;
+use super::{
+    keys::{signing_key, signing_key_file},
+    postgres::TestDatabase,
+};
 
 /// The bridge that every room is of.
 pub(crate) const BRIDGE: &str = "meta";
@@ -46,7 +41,6 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     clock: TestClock,
     events: AtomicUsize,
-    _key_file: tempfile::NamedTempFile,
 }
 
 /// The system's clock, and by how much it is set forward.
@@ -68,14 +62,12 @@ impl World {
     /// With these keys of the configuration set.
     pub(crate) async fn with(settings: Value) -> Self {
         let database = TestDatabase::new().await;
-        let mut key_file = tempfile::NamedTempFile::new().unwrap();
-        key_file.write_all(signing_key().as_bytes()).unwrap();
         let mut config = json!({
             "homeserver": {"url": "http://127.0.0.1:1", "server_name": "lab.local"},
             "bridges": [{"id": BRIDGE, "network": "facebook", "bot": BOT,
                          "ghosts": "@facebook_(?<id>.+):lab\\.local"}],
             "database": {"url": "postgres://unused"},
-            "clerk": {"development_key_file": key_file.path()},
+            "clerk": {"development_key_file": signing_key_file()},
         });
         merge(&mut config, settings);
         let config: Config = serde_json::from_value(config).unwrap();
@@ -86,7 +78,6 @@ impl World {
             database,
             clock,
             events: AtomicUsize::new(0),
-            _key_file: key_file,
         }
     }
 
@@ -118,7 +109,8 @@ impl World {
             "iat": now, "nbf": now, "exp": now + 60,
         });
         merge(&mut all, claims);
-        let key = jsonwebtoken::EncodingKey::from_rsa_pem(signing_key().as_bytes()).unwrap();
+        let key = jsonwebtoken::EncodingKey::from_rsa_pem(signing_key().expose_secret().as_bytes())
+            .unwrap();
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
         jsonwebtoken::encode(&header, &all, &key).unwrap()
     }
@@ -226,18 +218,6 @@ fn replica(config: Config, database: &TestDatabase, clock: &TestClock) -> Arc<Ap
         hs_token: SecretString::from("hs"),
     };
     Arc::new(App::new(config, &identity, db, feed, clock.clock(), stop).unwrap())
-}
-
-/// A private key that this program's worlds trust.
-fn signing_key() -> &'static str {
-    static KEY: OnceLock<String> = OnceLock::new();
-    KEY.get_or_init(|| {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        // A PKCS#8 of RSA 2048 is 26 bytes of wrapping around the PKCS#1 (RFC 5958).
-        let der = STANDARD.encode(&der.as_ref()[26..]);
-        format!("-----BEGIN RSA PRIVATE KEY-----\n{der}\n-----END RSA PRIVATE KEY-----\n")
-    })
 }
 
 fn merge(into: &mut Value, from: Value) {

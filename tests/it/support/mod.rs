@@ -1,9 +1,12 @@
 //! What several tests need.
 
 pub(crate) mod app;
+pub(crate) mod keys;
 pub(crate) mod live;
+pub(crate) mod ownership;
 pub(crate) mod postgres;
 pub(crate) mod pushes;
+pub(crate) mod server;
 pub(crate) mod world;
 
 use std::{future::Future, time::Duration};

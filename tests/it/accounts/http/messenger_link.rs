@@ -1,0 +1,99 @@
+use chrono::TimeDelta;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::{accepted, no, refused};
+use crate::accounts::{
+    server::Server,
+    world::{ALICE, BOB, USER_A, USER_B, World},
+};
+
+const PATH: &str = "/api/messenger/link";
+
+fn link(server: &Server, user_id: &str, body: &Value) -> RequestBuilder {
+    server.request_as(user_id, Method::POST, PATH).json(body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_redeemed_once() {
+    let server = Server::start(World::new().await).await;
+    let code = json!({"code": server.world.code(ALICE).await});
+    let linked = accepted(link(&server, USER_A, &code), 200).await;
+    assert_eq!(linked["status"], "CONNECTED");
+    assert_eq!(linked["matrixUserId"], ALICE);
+    assert_eq!(linked["backfill"]["state"], "idle");
+    let status = server.request_as(USER_A, Method::GET, "/api/messenger/status");
+    assert_eq!(accepted(status, 200).await["connections"], json!([linked]));
+    assert_eq!(
+        refused(link(&server, USER_B, &code)).await,
+        no(409, "conflict")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_code_and_an_expired_one_look_alike() {
+    let server = Server::start(World::new().await).await;
+    let expired = json!({"code": server.world.code(ALICE).await});
+    server.world.pass(TimeDelta::minutes(11));
+    let texts = [
+        link(&server, USER_A, &expired)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        link(&server, USER_A, &json!({"code": "ZZZZZZZZ"}))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+    ];
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(
+        refused(link(&server, USER_A, &expired)).await,
+        no(404, "not_found")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_wrong_codes_say_when_to_come_back() {
+    let server = Server::start(World::new().await).await;
+    for _ in 0..5 {
+        let wrong = link(&server, USER_A, &json!({"code": "ZZZZZZZZ"}));
+        assert_eq!(refused(wrong).await, no(404, "not_found"));
+    }
+    let right = json!({"code": server.world.code(ALICE).await});
+    let response = link(&server, USER_A, &right).send().await.unwrap();
+    let wait: u64 = response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((50..=60).contains(&wait), "{wait}");
+    assert_eq!(response.status(), 429);
+    accepted(link(&server, USER_B, &right), 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_session_links() {
+    let server = Server::start(World::new().await).await;
+    let body = json!({"code": server.world.code(BOB).await});
+    let request = || server.request(Method::POST, PATH).json(&body);
+    for request in [
+        request(),
+        request().bearer_auth("the-manager-key"),
+        request().bearer_auth(server.token(USER_A, TimeDelta::minutes(2))),
+    ] {
+        assert_eq!(refused(request).await, no(401, "unauthorized"));
+    }
+    for body in [json!({}), json!({"code": 5}), json!({"code": null})] {
+        assert_eq!(
+            refused(link(&server, USER_A, &body)).await,
+            no(400, "invalid_request")
+        );
+    }
+    assert_eq!(server.world.count("link_attempts").await, 0);
+}

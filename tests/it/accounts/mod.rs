@@ -1,0 +1,22 @@
+//! Who owns which Matrix user, on a real Postgres.
+
+mod bridge_state;
+mod disconnect;
+mod http;
+mod link;
+mod proof;
+mod purge;
+mod report;
+
+use tributary::accounts::{Error, Refused};
+
+use crate::support::{ownership as world, server};
+
+/// Why an operation was refused.
+fn refusal<T>(answer: Result<T, Error>) -> Refused {
+    match answer {
+        Ok(_) => panic!("it was not refused"),
+        Err(Error::Refused(refused)) => refused,
+        Err(Error::Database(error)) => panic!("{error}"),
+    }
+}
