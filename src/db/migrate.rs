@@ -36,11 +36,22 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
         .execute(&mut conn)
         .await?;
     let mut harness = AsyncMigrationHarness::new(conn);
-    let applied = harness
+    let applied: Vec<_> = harness
         .run_pending_migrations(MIGRATIONS)
         .map_err(anyhow::Error::from_boxed)
-        .context("could not apply the migrations")?;
-    Ok(applied.iter().map(ToString::to_string).collect())
+        .context("could not apply the migrations")?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if !applied.is_empty() {
+        // Diesel's own table is nobody's business either.
+        diesel::sql_query(
+            "ALTER TABLE public.__diesel_schema_migrations ENABLE ROW LEVEL SECURITY",
+        )
+        .execute(&mut harness.into_inner())
+        .await?;
+    }
+    Ok(applied)
 }
 
 /// Whether migrations are pending.

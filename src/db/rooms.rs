@@ -213,12 +213,14 @@ pub async fn note(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()>
     Ok(())
 }
 
-/// Which of these rooms nobody has noted yet.
+/// Which of these rooms have to be looked at: those that are not resolved, and
+/// portals that a linked member does not see, because the link and the room's
+/// discovery were committed at the same time and neither saw the other.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn unknown_among(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<String>> {
+pub async fn to_discover(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Id {
         #[diesel(sql_type = Text)]
@@ -227,7 +229,16 @@ pub async fn unknown_among(conn: &mut Connection, room_ids: &[String]) -> QueryR
     let rows: Vec<Id> = sql_query(
         "SELECT id FROM unnest($1::text[]) AS id
          WHERE NOT EXISTS (SELECT 1 FROM tributary.rooms r
-                           WHERE r.room_id = id AND r.kind <> 'unknown')",
+                           WHERE r.room_id = id AND r.kind <> 'unknown')
+            OR EXISTS (SELECT 1 FROM tributary.rooms r
+                       JOIN tributary.room_members m ON m.room_id = r.room_id
+                       JOIN tributary.messenger_connections c
+                         ON c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_id
+                       WHERE r.room_id = id AND m.membership IN ('join', 'invite')
+                         AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
+                         AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
+                                         WHERE g.room_id = id AND g.connection_id = c.id
+                                           AND g.until_at IS NULL))",
     )
     .bind::<Array<Text>, _>(room_ids)
     .load(conn)

@@ -11,7 +11,7 @@ use crate::{
         rooms,
     },
     ingest::Ingest,
-    matrix::client::Homeserver,
+    matrix::client::{ClientError, Homeserver},
 };
 
 /// The job `discover_bridge`; its key is the bridge's id.
@@ -36,11 +36,18 @@ impl Handler for DiscoverBridge {
                 .into_iter()
                 .map(|id| id.to_string())
                 .collect::<Vec<_>>(),
+            // A bridge registers its bot when it first starts; what the bot does from
+            // then on is pushed.
+            Err(ClientError::Forbidden) => {
+                return Outcome::Done {
+                    reason: "the bridge's bot is not there yet".to_owned(),
+                };
+            }
             Err(error) => return retry(&error),
         };
-        match self.queue_unknown(&joined).await {
+        match self.queue(&joined).await {
             Ok(found) => Outcome::Done {
-                reason: format!("{found} new rooms"),
+                reason: format!("{found} rooms to look at"),
             },
             Err(error) => Outcome::Retry {
                 error: error.to_string(),
@@ -51,20 +58,20 @@ impl Handler for DiscoverBridge {
 }
 
 impl DiscoverBridge {
-    async fn queue_unknown(&self, joined: &[String]) -> Result<usize, db::Error> {
+    async fn queue(&self, joined: &[String]) -> Result<usize, db::Error> {
         let mut conn = self.ingest.db.get().await?;
         let found = conn
             .transaction(async |conn| {
-                let unknown = rooms::unknown_among(conn, joined).await?;
-                rooms::note(conn, &unknown).await?;
+                let found = rooms::to_discover(conn, joined).await?;
+                rooms::note(conn, &found).await?;
                 let discover = |room_id: &String| NewJob {
                     kind: Discover::KIND,
                     key: room_id.clone(),
                     payload: Map::new(),
                 };
-                let jobs: Vec<_> = unknown.iter().map(discover).collect();
+                let jobs: Vec<_> = found.iter().map(discover).collect();
                 enqueue(conn, &jobs).await?;
-                Ok::<_, diesel::result::Error>(unknown.len())
+                Ok::<_, diesel::result::Error>(found.len())
             })
             .await?;
         self.ingest.jobs.notify_one();

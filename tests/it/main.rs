@@ -8,5 +8,6 @@ mod accounts;
 mod api;
 mod ingest;
 mod jobs;
+mod migrations;
 mod support;
 mod ws;
