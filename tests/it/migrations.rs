@@ -2,6 +2,7 @@
 
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::MigrationHarness as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tributary::db::{self, Connection, migrate::MIGRATIONS};
 
 use crate::support::{postgres::TestDatabase, world::count};
@@ -31,7 +32,7 @@ async fn two_replicas_that_start_at_once_take_turns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_migration_can_be_taken_back_and_applied_again() {
     let database = TestDatabase::new().await;
-    let url = secrecy::ExposeSecret::expose_secret(&database.url).to_owned();
+    let url = database.url.expose_secret().to_owned();
     let conn = Connection::establish(&url).await.unwrap();
     let mut harness = AsyncMigrationHarness::new(conn);
     harness.revert_all_migrations(MIGRATIONS).unwrap();
@@ -62,4 +63,20 @@ async fn every_foreign_key_has_an_index_that_leads_with_it() {
                   AND NOT EXISTS (SELECT 1 FROM pg_index i
                                   WHERE i.indrelid = k.conrelid AND i.indkey[0] = k.conkey[1])";
     assert_eq!(count(&pool, bare).await, 0);
+}
+
+/// A role named like the schema has it first on its `search_path`, as soon as it exists.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_start_finds_what_the_first_one_applied() {
+    let database = TestDatabase::new().await;
+    let url = database.url.expose_secret();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let options = "options=-csearch_path%3Dtributary%2Cpublic";
+    let url = SecretString::from(format!("{url}{separator}{options}"));
+
+    assert_eq!(db::migrate(&url).await.unwrap(), Vec::<String>::new());
+
+    let pool = db::Database::new(&url, 1).unwrap();
+    let mut conn = pool.get().await.unwrap();
+    assert!(db::migrate::is_current(&mut conn).await.unwrap());
 }
