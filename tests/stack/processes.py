@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 from state import Stack, StackError
@@ -36,17 +37,30 @@ def alive(entry: dict | None) -> bool:
     return found is not None and found[0] != "Z" and found[1] == entry["started"]
 
 
+@contextmanager
+def uninterrupted():
+    """Holds Ctrl-C back: what was started and is not recorded would never be stopped."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
 def start(stack: Stack, name: str, command: list, env: dict[str, str], healthy: Callable[[], bool], **options) -> None:
     """Starts a component in a session of its own and waits until it is healthy; one that runs is left alone."""
     if alive(stack.data["pids"].get(name)):
         return
     begun = time.monotonic()
-    with open(stack.log(name), "ab") as log:
+    with open(stack.log(name), "ab") as log, uninterrupted():
         process = subprocess.Popen([str(part) for part in command], env=env, stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, start_new_session=True, **options)
-    found = stat(process.pid)
-    entry = {"pid": process.pid, "started": found[1] if found else 0}
-    stack.update(lambda data: data["pids"].update({name: entry}))
+        found = stat(process.pid)
+        entry = {"pid": process.pid, "started": found[1] if found else 0}
+        stack.update(lambda data: data["pids"].update({name: entry}))
     while not healthy():
         failure = None
         if process.poll() is not None:

@@ -90,6 +90,8 @@ def main() -> int:
     except StackError as error:
         print(f"stack: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
