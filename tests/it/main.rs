@@ -9,5 +9,6 @@ mod api;
 mod ingest;
 mod jobs;
 mod migrations;
+mod order;
 mod support;
 mod ws;
