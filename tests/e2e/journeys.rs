@@ -230,3 +230,150 @@ async fn crash_amid_500_messages(
         assert_eq!(stored, expected);
     }
 }
+
+/// The one conversation of a customer whose messages are exactly these.
+async fn eventually_reads(stack: &Stack, customer: &Customer, expected: &[&str]) -> Value {
+    stack
+        .eventually("the conversation is complete", async || {
+            for conversation in conversations(stack, customer).await {
+                if bodies_of(stack, customer, &conversation).await == expected {
+                    // Read again: the list may be from before the last message.
+                    let id = conversation["id"].as_str().unwrap();
+                    let path = format!("/api/conversations/{id}");
+                    return Some(stack.get(&customer.clerk, &path).await);
+                }
+            }
+            None
+        })
+        .await
+}
+
+async fn say(stack: &Stack, customer: &Customer, chat: &str, text: &str) -> Value {
+    let message = json!({
+        "remoteId": customer.remote_id, "chatId": chat, "senderId": chat, "text": text,
+    });
+    stack.remote("/message", message).await
+}
+
+fn direct(customer: &Customer, chat: &str) -> Value {
+    json!({
+        "remoteId": customer.remote_id, "chatId": chat, "type": "dm",
+        "members": [{"id": chat, "name": "Friend"}],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_brings_what_was_before_it_and_an_unsend_takes_it_away() {
+    let stack = Stack::start().await;
+    let suffix = tributary::model::new_id().simple().to_string();
+    let user = stack.matrix_user(&format!("erin-{suffix}"));
+    let erin = Customer {
+        clerk: format!("user_erin{suffix}"),
+        remote_id: format!("6{}", digits(&suffix)),
+    };
+    let login = json!({"userId": user.user_id, "remoteId": erin.remote_id, "remoteName": "Erin"});
+    stack.remote("/login", login).await;
+    let friend = format!("7{}", erin.remote_id);
+    stack.remote("/chat", direct(&erin, &friend)).await;
+    for text in ["one", "two", "three"] {
+        say(&stack, &erin, &friend, text).await;
+    }
+    stack.link(&erin.clerk, &user, &erin.remote_id).await;
+    let chat = eventually_reads(&stack, &erin, &["one", "two", "three"]).await;
+    assert_eq!(
+        (&chat["title"], &chat["unreadCount"]),
+        (&json!("Friend"), &json!(0))
+    );
+
+    let fourth = say(&stack, &erin, &friend, "four").await;
+    let chat = eventually_reads(&stack, &erin, &["one", "two", "three", "four"]).await;
+    assert_eq!(chat["unreadCount"], 1);
+    let unsend = json!({
+        "remoteId": erin.remote_id, "chatId": friend, "senderId": friend,
+        "messageId": fourth["messageId"],
+    });
+    stack.remote("/unsend", unsend).await;
+    let chat = eventually_reads(&stack, &erin, &["one", "two", "three", ""]).await;
+    assert!(chat["lastMessage"]["deletedAt"].is_string(), "{chat}");
+    assert_eq!(chat["unreadCount"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_made_anew_goes_on_as_the_same_conversation() {
+    let stack = Stack::start().await;
+    let frank = customer(&stack, "frank", "8", true).await;
+    let friend = format!("9{}", frank.remote_id);
+    let room = |answer: Value| answer["roomId"].as_str().unwrap().to_owned();
+    let first = room(stack.remote("/chat", direct(&frank, &friend)).await);
+    say(&stack, &frank, &friend, "in the first room").await;
+    let before = eventually_reads(&stack, &frank, &["in the first room"]).await;
+    assert_eq!(before["matrixRoomId"], first);
+
+    let chat = json!({"remoteId": frank.remote_id, "chatId": friend});
+    stack.remote("/delete-chat", chat).await;
+    let second = room(stack.remote("/chat", direct(&frank, &friend)).await);
+    assert_ne!(first, second);
+    say(&stack, &frank, &friend, "in the second room").await;
+    let after =
+        eventually_reads(&stack, &frank, &["in the first room", "in the second room"]).await;
+    assert_eq!(after["id"], before["id"]);
+    assert_eq!(after["matrixRoomId"], second);
+    assert_eq!(conversations(&stack, &frank).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bridge_says_how_a_connection_is_doing() {
+    let stack = Stack::start().await;
+    let grace = customer(&stack, "grace", "10", true).await;
+    let status = async |expected: &str| {
+        stack
+            .eventually(expected, async || {
+                let status = stack.get(&grace.clerk, "/api/messenger/status").await;
+                (status["status"] == expected).then_some(status)
+            })
+            .await
+    };
+    status("CONNECTED").await;
+    let state = json!({
+        "remoteId": grace.remote_id, "stateEvent": "BAD_CREDENTIALS",
+        "error": "logged-out-elsewhere", "message": "Please log in again",
+    });
+    stack.remote("/state", state).await;
+    assert_eq!(status("ERROR").await["error"], "Please log in again");
+    let state = json!({"remoteId": grace.remote_id, "stateEvent": "CONNECTED"});
+    stack.remote("/state", state).await;
+    assert!(status("CONNECTED").await["error"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_drains_and_an_answer_that_was_lost_is_repeated_without_effect() {
+    let mut stack = Stack::start().await;
+    let heidi = customer(&stack, "heidi", "11", true).await;
+    let friend = format!("12{}", heidi.remote_id);
+    stack.remote("/chat", direct(&heidi, &friend)).await;
+    say(&stack, &heidi, &friend, "hello").await;
+    eventually_reads(&stack, &heidi, &["hello"]).await;
+
+    let mode = |mode: &str| json!({"mode": mode, "classes": ["transactions"]});
+    stack.switch(mode("drop-response")).await;
+    say(&stack, &heidi, &friend, "committed, not answered").await;
+    eventually_reads(&stack, &heidi, &["hello", "committed, not answered"]).await;
+    stack.switch(mode("pass")).await;
+
+    let code = {
+        let mut client = Client::new(&heidi.clerk);
+        let socket = client.open(&stack).await;
+        let code = stack.stop_tributary();
+        assert_eq!(Client::closed_with(socket).await, Some(1012));
+        code
+    };
+    assert_eq!(code, Some(0));
+    stack.start_tributary().await;
+    say(&stack, &heidi, &friend, "after").await;
+    eventually_reads(
+        &stack,
+        &heidi,
+        &["hello", "committed, not answered", "after"],
+    )
+    .await;
+}

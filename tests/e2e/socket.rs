@@ -6,6 +6,9 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use crate::stack::Stack;
 
+type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
 /// What a client of one Clerk user has seen.
 pub(crate) struct Client {
     user_id: String,
@@ -30,19 +33,7 @@ impl Client {
         stack: &Stack,
         enough: impl Fn(&[Value]) -> bool,
     ) -> bool {
-        let since = self
-            .cursor
-            .as_ref()
-            .map(|c| format!("?since={c}"))
-            .unwrap_or_default();
-        let url = stack.url("/ws").replace("http", "ws") + &since;
-        let mut request = url.into_client_request().unwrap();
-        let token = stack.session_token(&self.user_id);
-        let protocols = format!("tributary.v1, bearer.{token}");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocols.parse().unwrap());
-        let Ok((mut socket, _)) = tokio_tungstenite::connect_async(request).await else {
+        let Some(mut socket) = self.connect(stack).await else {
             return false;
         };
         while !enough(&self.frames) {
@@ -57,6 +48,50 @@ impl Client {
         let _ = socket.close(None).await;
         let _ = socket.flush().await;
         true
+    }
+
+    /// Connects, resuming where it was; none when it is refused or nobody is there.
+    async fn connect(&self, stack: &Stack) -> Option<Socket> {
+        let since = self
+            .cursor
+            .as_ref()
+            .map(|c| format!("?since={c}"))
+            .unwrap_or_default();
+        let url = stack.url("/ws").replace("http", "ws") + &since;
+        let mut request = url.into_client_request().unwrap();
+        let token = stack.session_token(&self.user_id);
+        let protocols = format!("tributary.v1, bearer.{token}");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocols.parse().unwrap());
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(socket)
+    }
+
+    /// Connects and reads up to `live`.
+    pub(crate) async fn open(&mut self, stack: &Stack) -> Socket {
+        let mut socket = self.connect(stack).await.expect("a socket");
+        loop {
+            let Some(Ok(Message::Text(text))) = socket.next().await else {
+                panic!("the socket ended before it was live")
+            };
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            let live = frame["type"] == "live";
+            self.take(frame);
+            if live {
+                return socket;
+            }
+        }
+    }
+
+    /// The code with which a socket was closed.
+    pub(crate) async fn closed_with(mut socket: Socket) -> Option<u16> {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+        None
     }
 
     fn take(&mut self, frame: Value) {

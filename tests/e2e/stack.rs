@@ -126,6 +126,19 @@ impl Stack {
         );
     }
 
+    /// Sets how the switch before Tributary treats requests.
+    pub(crate) async fn switch(&self, setting: Value) {
+        let url = format!("{}/mode", self.fact("/switch/control_url"));
+        self.http
+            .put(url)
+            .json(&setting)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
+    }
+
     /// Makes something happen on the remote side of the bridge.
     pub(crate) async fn remote(&self, path: &str, body: Value) -> Value {
         let url = format!("{}{path}", self.fact("/bridge/control_url"));

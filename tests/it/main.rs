@@ -10,5 +10,6 @@ mod ingest;
 mod jobs;
 mod migrations;
 mod order;
+mod outage;
 mod support;
 mod ws;

@@ -31,9 +31,10 @@ pub(crate) fn bridge() -> config::Bridge {
 
 /// A database, and the pipeline on it.
 pub(crate) struct World {
-    // Held so that the database is there as long as this is, and hints have
-    // somewhere to go.
-    _held: (TestDatabase, Relay),
+    // Held so that the database is there as long as this is,
+    _database: Option<TestDatabase>,
+    // and hints have somewhere to go.
+    _relay: Relay,
     pub(crate) db: Database,
     pub(crate) ingest: Ingest,
 }
@@ -48,6 +49,14 @@ impl World {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::new().await;
         let db = database.pool();
+        Self {
+            _database: Some(database),
+            ..Self::on(db)
+        }
+    }
+
+    /// On a migrated database that outlives it.
+    pub(crate) fn on(db: Database) -> Self {
         let bridges = Bridges::new(&[bridge()], "@tributary:lab.local".into()).unwrap();
         let (feed, relay) = Relay::new();
         let ingest = Ingest {
@@ -58,7 +67,8 @@ impl World {
             jobs: Arc::default(),
         };
         Self {
-            _held: (database, relay),
+            _database: None,
+            _relay: relay,
             db,
             ingest,
         }
