@@ -11,7 +11,8 @@ use super::{
     rsa::SigningKey,
 };
 
-pub use super::{pem::PemError, rsa::KeyError};
+pub use super::rsa::KeyError;
+pub use crate::config::pem::PemError;
 
 /// Why no token was made.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,6 @@ mod digest;
 pub mod fetch;
 pub mod hs_token;
 pub mod openid;
-mod pem;
 mod rsa;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jsonwebtoken::{
 };
 use secrecy::ExposeSecret;
 
-use super::pem::{self, PemError};
+use crate::config::pem::{self, PemError};
 
 /// The moduli that RS256 verification takes (RFC 7518 section 3.3 for the lower bound).
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

@@ -7,7 +7,7 @@ use crate::{
     auth::{clerk::DEVELOPMENT_ISSUER, dev},
     clock::Clock,
     commands::{Usage, output},
-    config::{Config, pem},
+    config::Config,
 };
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ impl Mint {
             "no development key is configured: set clerk.development_key_file \
              to the path of an RSA private key, for development on loopback only",
         ))?;
-        let key = pem::normalise(&std::fs::read_to_string(file)?)?.into();
+        let key = std::fs::read_to_string(file)?.into();
         Ok(Self {
             key,
             user,

@@ -43,7 +43,7 @@ pub struct Clerk {
     /// Where the keys are; `<issuer>/.well-known/jwks.json` unless given.
     #[serde(serialize_with = "masked::optional_url")]
     pub jwks_url: Option<Url>,
-    /// The public key itself, as PEM ([`pem::normalise`]d): no JWKS is fetched then.
+    /// The public key itself, as PEM ([`pem::normalize`]d): no JWKS is fetched then.
     #[serde(serialize_with = "masked::secret")]
     pub jwt_key: Option<SecretString>,
     /// The `azp` values that are accepted; empty accepts any.
@@ -199,23 +199,25 @@ fn issuer_of(publishable_key: &str) -> Option<String> {
 
 /// Puts an RSA public key into the form that parsers take.
 fn public_key(pasted: &SecretString) -> Result<SecretString, String> {
-    let pem = pem::normalise(pasted.expose_secret()).map_err(|error| error.to_string())?;
-    if pem.contains("PRIVATE KEY") {
+    let pem = pem::normalize(pasted.expose_secret(), "PUBLIC KEY")
+        .map_err(|error| format!("is no PEM: {error}"))?;
+    if pem.label.ends_with("PRIVATE KEY") {
         return Err("is a private key, which only Clerk should have".to_owned());
     }
-    let is_public = pem.contains("PUBLIC KEY-----");
-    if !is_public || DecodingKey::from_rsa_pem(pem.as_bytes()).is_err() {
+    let is_public = pem.label.ends_with("PUBLIC KEY");
+    if !is_public || DecodingKey::from_rsa_pem(pem.text.expose_secret().as_bytes()).is_err() {
         return Err("is no RSA public key".to_owned());
     }
-    Ok(pem.into())
+    Ok(pem.text)
 }
 
 fn private_key(file: &Path) -> Result<(), String> {
     let pem = std::fs::read_to_string(file)
         .map_err(|error| format!("names a file that cannot be read ({})", error.kind()))?;
-    let pem = pem::normalise(&pem).map_err(|_| "names a file without a key".to_owned())?;
-    let is_private = pem.contains("PRIVATE KEY-----");
-    if !is_private || EncodingKey::from_rsa_pem(pem.as_bytes()).is_err() {
+    let pem =
+        pem::normalize(&pem, "PRIVATE KEY").map_err(|_| "names a file without a key".to_owned())?;
+    let is_private = pem.label.ends_with("PRIVATE KEY");
+    if !is_private || EncodingKey::from_rsa_pem(pem.text.expose_secret().as_bytes()).is_err() {
         return Err("names a file that holds no RSA private key".to_owned());
     }
     Ok(())
