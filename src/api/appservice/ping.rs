@@ -1,7 +1,7 @@
 //! `POST /_matrix/app/v1/ping` (Matrix AS API, "Pinging").
 
 use axum::{Json, extract::State};
-use ruma::api::appservice::ping::send_ping;
+use ruma_appservice_api::ping::send_ping;
 
 use super::{Empty, Homeserver, empty, ruma_request::Ruma};
 use crate::app::AppState;

@@ -2,7 +2,7 @@
 //! asks whether to make somebody up. Only the sender bot is Tributary's own.
 
 use axum::{Json, extract::State};
-use ruma::api::appservice::query::{query_room_alias, query_user_id};
+use ruma_appservice_api::query::{query_room_alias, query_user_id};
 
 use super::{Empty, Homeserver, empty, ruma_request::Ruma};
 use crate::{api::error::MatrixError, app::AppState};
