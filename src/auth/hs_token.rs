@@ -33,8 +33,8 @@ impl HsToken {
         Self(sha256(DOMAIN, hs_token.expose_secret()))
     }
 
-    /// Judges a request by its headers and, while `appservice.legacy_query_auth` is on, its
-    /// `?access_token=`; pass `None` while it is off.
+    /// Judges a request by its headers and its `?access_token=`. While
+    /// `appservice.legacy_query_auth` is off one without a header is no token: pass `None`.
     #[must_use]
     pub fn check(&self, headers: &HeaderMap, query_token: Option<&str>) -> HsAuth {
         match (bearer(headers), query_token) {

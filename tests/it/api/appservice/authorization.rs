@@ -53,7 +53,8 @@ async fn the_token_in_the_query_counts_only_where_it_is_switched_on() {
     let on = TestApp::with(|config| config.appservice.legacy_query_auth = true).await;
     for (app, path, header, status) in [
         (&off, &right, None, 401),
-        (&off, &wrong, Some(HS_TOKEN), 404),
+        (&off, &right, Some(HS_TOKEN), 404),
+        (&off, &wrong, Some(HS_TOKEN), 403),
         (&on, &right, None, 404),
         (&on, &right, Some(HS_TOKEN), 404),
         (&on, &right, Some("x"), 403),
