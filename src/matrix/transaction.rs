@@ -32,10 +32,10 @@ struct Body<'a> {
     #[serde(borrow)]
     events: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
-    ephemeral: Option<Vec<&'a RawValue>>,
+    ephemeral: Option<&'a RawValue>,
     // The unstable names of MSC2409 and of the parts that Tributary has no use for.
     #[serde(borrow, rename = "de.sorunome.msc2409.ephemeral")]
-    unstable_ephemeral: Option<Vec<&'a RawValue>>,
+    unstable_ephemeral: Option<&'a RawValue>,
     #[serde(borrow, rename = "de.sorunome.msc2409.to_device")]
     to_device: Option<&'a RawValue>,
 }
@@ -63,10 +63,11 @@ impl<'a> Transaction<'a> {
             None => return Err(BadTransaction::BadJson),
         };
         // With both flags in the registration the same parts come under both names.
-        let ephemeral = body
-            .ephemeral
-            .filter(|parts| !parts.is_empty())
-            .or(body.unstable_ephemeral)
+        let ephemeral = [body.ephemeral, body.unstable_ephemeral]
+            .into_iter()
+            .flatten()
+            .map(parts)
+            .find(|parts| !parts.is_empty())
             .unwrap_or_default();
         Ok(Self { events, ephemeral })
     }
@@ -91,6 +92,12 @@ impl<'a> Transaction<'a> {
     }
 }
 
+/// The parts of an array. What passes without being an event is never a reason to
+/// refuse events, so of anything else there are none.
+fn parts(raw: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +117,11 @@ mod tests {
                 Ok((0, 1)),
             ),
             (r#"{"de.sorunome.msc2409.to_device":[]}"#, Ok((0, 0))),
+            (r#"{"events":[{}],"ephemeral":7}"#, Ok((1, 0))),
+            (
+                r#"{"de.sorunome.msc2409.ephemeral":[{}],"events":[],"ephemeral":{}}"#,
+                Ok((0, 1)),
+            ),
             ("{}", Err(BadTransaction::BadJson)),
             (r#"{"events":{}}"#, Err(BadTransaction::BadJson)),
             ("[]", Err(BadTransaction::BadJson)),
