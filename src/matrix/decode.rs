@@ -36,12 +36,32 @@ struct Wire {
     #[serde(rename = "type")]
     kind: String,
     state_key: Option<String>,
-    origin_server_ts: Number,
+    origin_server_ts: Box<RawValue>,
     content: Map<String, Value>,
     redacts: Option<Value>,
     replaces_state: Option<Value>,
-    #[serde(default)]
-    unsigned: Value,
+    unsigned: Option<Box<RawValue>>,
+}
+
+/// What the homeserver adds. The rest of it, such as `prev_content`, can be deeper
+/// than the event itself and is of no use.
+#[derive(Default, Deserialize)]
+struct Unsigned {
+    age: Option<Box<RawValue>>,
+    replaces_state: Option<Box<RawValue>>,
+    redacted_because: Option<Box<RawValue>>,
+}
+
+impl Unsigned {
+    fn parse(raw: Option<&RawValue>) -> Self {
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// A value that is nothing to refuse an event for.
+fn lenient(raw: Option<&RawValue>) -> Option<Value> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 /// Decodes one event. `now` is the time of the batch's arrival; `room_id` is the
@@ -79,13 +99,17 @@ pub fn decode(
             "an identifier is empty or longer than 255 bytes",
         ));
     }
-    let age = wire.unsigned.get("age").and_then(Value::as_i64);
+    let origin_server_ts = time(wire.origin_server_ts.get())
+        .ok_or_else(|| undecodable("a field is missing or of the wrong type"))?;
+    let unsigned = Unsigned::parse(wire.unsigned.as_deref());
+    let age = lenient(unsigned.age.as_deref()).and_then(|age| age.as_i64());
+    let replaces_state = lenient(unsigned.replaces_state.as_deref());
     Ok(IncomingEvent {
         redacts: id_of(wire.redacts.as_ref()).or_else(|| id_of(wire.content.get("redacts"))),
-        replaces_state: id_of(wire.unsigned.get("replaces_state"))
+        replaces_state: id_of(replaces_state.as_ref())
             .or_else(|| id_of(wire.replaces_state.as_ref())),
-        redacted_because: redacted_because(&wire.unsigned, &wire.event_id),
-        origin_server_ts: milliseconds(&wire.origin_server_ts),
+        redacted_because: redacted_because(unsigned.redacted_because.as_deref(), &wire.event_id),
+        origin_server_ts,
         received_at: received_at(age, now),
         event_id: wire.event_id,
         room_id,
@@ -172,6 +196,17 @@ fn id_of(value: Option<&Value>) -> Option<String> {
     value?.as_str().filter(|id| is_id(id)).map(str::to_owned)
 }
 
+/// A time as it is written, also one that no float can hold.
+fn time(json: &str) -> Option<i64> {
+    match serde_json::from_str::<Value>(json) {
+        Ok(value) => value.as_number().map(milliseconds),
+        // It has been read as JSON before: what is left to fail is the size.
+        Err(_) if json.starts_with('-') => Some(i64::MIN),
+        Err(_) if json.starts_with(|c: char| c.is_ascii_digit()) => Some(i64::MAX),
+        Err(_) => None,
+    }
+}
+
 /// Any JSON number as milliseconds: absurd times are no reason to refuse an event.
 fn milliseconds(number: &Number) -> i64 {
     #[expect(
@@ -194,19 +229,25 @@ fn received_at(age: Option<i64>, now: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-fn redacted_because(unsigned: &Value, event_id: &str) -> Option<RedactedBecause> {
-    let because = unsigned
-        .get("redacted_because")
-        .filter(|because| because.is_object())?;
+fn redacted_because(raw: Option<&RawValue>, event_id: &str) -> Option<RedactedBecause> {
+    #[derive(Default, Deserialize)]
+    struct Because {
+        event_id: Option<Box<RawValue>>,
+        sender: Option<Box<RawValue>>,
+        origin_server_ts: Option<Box<RawValue>>,
+    }
+    let raw = raw.filter(|raw| raw.get().starts_with('{'))?;
+    let because: Because = serde_json::from_str(raw.get()).unwrap_or_default();
+    let id = |field: Option<&RawValue>| id_of(lenient(field).as_ref());
     Some(RedactedBecause {
         // Without an id of its own it is still one redaction, and always the same.
-        event_id: id_of(because.get("event_id"))
+        event_id: id(because.event_id.as_deref())
             .unwrap_or_else(|| format!("{event_id:.240}~redacted")),
-        sender: id_of(because.get("sender")).unwrap_or_default(),
-        origin_server_ts: match because.get("origin_server_ts") {
-            Some(Value::Number(number)) => milliseconds(number),
-            _ => 0,
-        },
+        sender: id(because.sender.as_deref()).unwrap_or_default(),
+        origin_server_ts: because
+            .origin_server_ts
+            .and_then(|ts| time(ts.get()))
+            .unwrap_or(0),
     })
 }
 
@@ -272,6 +313,8 @@ mod tests {
             ("18446744073709551615", i64::MAX),
             ("1e300", i64::MAX),
             ("-1e300", i64::MIN),
+            ("1e400", i64::MAX),
+            ("-1e400", i64::MIN),
         ] {
             let raw = serde_json::to_string(&event())
                 .unwrap()
@@ -306,6 +349,49 @@ mod tests {
         let mut value = event();
         value["content"] = json!({"body": "deep", "msgtype": "m.text", "x": content});
         assert!(decoded(&value).is_ok());
+    }
+
+    #[test]
+    fn what_the_homeserver_adds_is_no_reason_to_refuse() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        let unsigned = [
+            format!(r#"{{"prev_content":{deep},"age":500}}"#),
+            r#"{"age":500,"x":1e400}"#.to_owned(),
+            r#"{"age":500,"redacted_because":5,"replaces_state":1e400}"#.to_owned(),
+        ];
+        for unsigned in unsigned {
+            let raw = serde_json::to_string(&event())
+                .unwrap()
+                .replace(r#"{"age":500}"#, &unsigned);
+            let raw = RawValue::from_string(raw).unwrap();
+            let decoded = decode(&raw, None, now()).unwrap();
+            assert_eq!(decoded.received_at, now() - TimeDelta::milliseconds(500));
+            assert_eq!(decoded.redacted_because, None);
+        }
+        for unsigned in ["5", "[]", r#"{"age":1e400}"#] {
+            let raw = serde_json::to_string(&event())
+                .unwrap()
+                .replace(r#"{"age":500}"#, unsigned);
+            let raw = RawValue::from_string(raw).unwrap();
+            assert_eq!(decode(&raw, None, now()).unwrap().received_at, now());
+        }
+    }
+
+    #[test]
+    fn a_hostile_redaction_is_one_still() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        for (because, id) in [
+            (r#"{"event_id":"$r","content":DEEP}"#, "$r"),
+            (r#"{"event_id":5,"origin_server_ts":1e400}"#, "$e~redacted"),
+        ] {
+            let because = because.replace("DEEP", &deep);
+            let raw = serde_json::to_string(&event())
+                .unwrap()
+                .replace(r#""age":500"#, &format!(r#""redacted_because":{because}"#));
+            let raw = RawValue::from_string(raw).unwrap();
+            let decoded = decode(&raw, None, now()).unwrap();
+            assert_eq!(decoded.redacted_because.unwrap().event_id, id);
+        }
     }
 
     #[test]
