@@ -54,7 +54,11 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         ),
         hs_token: registration.hs_token.clone(),
     };
-    let db = Database::new(&urls.pooled, config.database.pool_size)?;
+    let db = if config.database.direct_url.is_some() {
+        Database::behind_pooler(&urls.pooled, config.database.pool_size)?
+    } else {
+        Database::new(&urls.pooled, config.database.pool_size)?
+    };
     let (feed, relay) = Relay::new();
     let app = App::new(config, &identity, db, feed, Clock::system(), stop.clone())?;
     let app = Arc::new(app);

@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl as _;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 
 /// What the ledger knew of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub async fn record(
     .bind::<Text, _>(transaction_id)
     .bind::<Binary, _>(digest)
     .bind::<Integer, _>(i32::try_from(events).unwrap_or(i32::MAX))
+    .kept()
     .get_result(conn)
     .await?;
     Ok(match (row.fresh, row.reused) {

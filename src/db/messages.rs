@@ -8,7 +8,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 use crate::model::{
     change::{Message, Redaction},
     new_id,
@@ -89,6 +89,7 @@ pub async fn ensure_senders(conn: &mut Connection, messages: &[NewMessage]) -> Q
     .bind::<Array<Nullable<Text>>, _>(
         messages.iter().map(|m| m.external_id.as_ref()).collect::<Vec<_>>(),
     )
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -158,6 +159,7 @@ pub async fn insert(conn: &mut Connection, messages: &[NewMessage]) -> QueryResu
     .bind::<Array<Nullable<Text>>, _>(all().map(|m| m.reply_to.as_ref()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(all().map(|m| m.thread_root.as_ref()).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(all().map(|m| m.historical).collect::<Vec<_>>())
+    .kept()
     .load(conn)
     .await
 }
@@ -179,6 +181,7 @@ pub async fn insert_redactions(conn: &mut Connection, redactions: &[Redaction]) 
     .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.sender).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(redactions.iter().map(|r| r.origin_server_ts).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(redactions.iter().map(|r| r.timestamp).collect::<Vec<_>>())
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -202,6 +205,7 @@ pub async fn redact(
     )
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&events)
+    .kept()
     .execute(conn)
     .await?;
     sql_query(
@@ -224,6 +228,7 @@ pub async fn redact(
     )
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&events)
+    .kept()
     .load(conn)
     .await
 }
@@ -245,6 +250,7 @@ pub async fn find(conn: &mut Connection, events: &[(String, String)]) -> QueryRe
     )
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(events)
+    .kept()
     .load(conn)
     .await
 }

@@ -27,6 +27,7 @@ pub mod read;
 pub mod receipts;
 pub mod rooms;
 pub mod state;
+mod statement;
 pub mod stream;
 pub mod transients;
 pub mod viewers;

@@ -5,7 +5,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use futures_util::StreamExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Connection, Error};
+use super::{Connection, Error, statement::Keep as _};
 
 /// The channel of all replicas.
 const CHANNEL: &str = "tributary";
@@ -19,6 +19,7 @@ pub async fn send(conn: &mut Connection, payload: &str) -> Result<(), Error> {
     sql_query("SELECT pg_notify($1, $2)")
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(payload)
+        .kept()
         .execute(conn)
         .await?;
     Ok(())

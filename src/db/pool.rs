@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use deadpool::Runtime;
-use diesel::result::DatabaseErrorKind;
+use diesel::{connection::CacheSize, result::DatabaseErrorKind};
 use diesel_async::{
-    AsyncPgConnection, RunQueryDsl as _,
+    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _,
     pooled_connection::{
         AsyncDieselConnectionManager, PoolError,
         deadpool::{Hook, HookError, Object, Pool},
@@ -95,6 +95,20 @@ impl Database {
     ///
     /// When the pool cannot be built.
     pub fn new(url: &SecretString, size: usize) -> anyhow::Result<Self> {
+        Self::with_statements(url, size, CacheSize::Unbounded)
+    }
+
+    /// The same through a transaction pooler, where the next transaction finds
+    /// another session, without the statements that the last one has prepared.
+    ///
+    /// # Errors
+    ///
+    /// When the pool cannot be built.
+    pub fn behind_pooler(url: &SecretString, size: usize) -> anyhow::Result<Self> {
+        Self::with_statements(url, size, CacheSize::Disabled)
+    }
+
+    fn with_statements(url: &SecretString, size: usize, kept: CacheSize) -> anyhow::Result<Self> {
         let manager = AsyncDieselConnectionManager::<Connection>::new(url.expose_secret());
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
@@ -102,7 +116,8 @@ impl Database {
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .recycle_timeout(Some(WAIT))
-            .post_create(Hook::async_fn(|conn: &mut Connection, _| {
+            .post_create(Hook::async_fn(move |conn: &mut Connection, _| {
+                conn.set_prepared_statement_cache_size(kept);
                 setup(conn).boxed()
             }))
             .build()?;

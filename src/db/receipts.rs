@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl as _;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 use crate::model::ephemeral::Receipt;
 
 /// A receipt that moved somebody forward.
@@ -43,6 +43,7 @@ pub async fn upsert(conn: &mut Connection, receipts: &[Receipt]) -> QueryResult<
     .bind::<Array<Text>, _>(receipts.iter().map(|r| &r.user_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(receipts.iter().map(|r| &r.event_id).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(receipts.iter().map(|r| r.ts).collect::<Vec<_>>())
+    .kept()
     .load(conn)
     .await
 }

@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 use crate::model::portal::Portal;
 
 /// What ingest has to know of a room.
@@ -133,6 +133,7 @@ pub async fn lock(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()>
          ) AS keys",
     )
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -175,6 +176,7 @@ pub async fn load(
          WHERE r.room_id = ANY($1)",
     )
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     let mut rooms = HashMap::new();
@@ -429,6 +431,7 @@ pub async fn touch(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()
          WHERE c.id = idle.id",
     )
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .execute(conn)
     .await?;
     Ok(())

@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 use crate::model::frame::{Frame, FrameKind};
 
 /// How far a viewer's stream goes.
@@ -73,6 +73,7 @@ pub async fn append(conn: &mut Connection, frames: &[Frame]) -> QueryResult<Vec<
     .bind::<Array<Nullable<SqlUuid>>, _>(ids.iter().map(|ids| ids.0).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(ids.iter().map(|ids| ids.1).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(ids.iter().map(|ids| ids.2).collect::<Vec<_>>())
+    .kept()
     .load(conn)
     .await
 }
@@ -110,6 +111,7 @@ pub async fn after(
     .bind::<Text, _>(user_id)
     .bind::<BigInt, _>(position)
     .bind::<BigInt, _>(limit)
+    .kept()
     .load(conn)
     .await?;
     let entry = |row: Row| Entry {
@@ -163,6 +165,7 @@ pub async fn extent(conn: &mut Connection, user_id: &str) -> QueryResult<Extent>
 pub async fn heads(conn: &mut Connection, user_ids: &[String]) -> QueryResult<Vec<Head>> {
     sql_query("SELECT user_id, position FROM tributary.stream_positions WHERE user_id = ANY($1)")
         .bind::<Array<Text>, _>(user_ids)
+        .kept()
         .load(conn)
         .await
 }

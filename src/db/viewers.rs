@@ -8,7 +8,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 
 /// A viewer and a conversation of theirs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, QueryableByName)]
@@ -166,6 +166,7 @@ pub async fn add(conn: &mut Connection, seen: &[Seen]) -> QueryResult<()> {
     .bind::<Array<Timestamptz>, _>(seen.iter().map(|s| s.at).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(seen.iter().map(|s| &s.event_id).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(seen.iter().map(|s| s.counts).collect::<Vec<_>>())
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -208,6 +209,7 @@ pub async fn read_through(conn: &mut Connection, reads: &[ReadThrough]) -> Query
     )
     .bind::<Array<Timestamptz>, _>(reads.iter().map(|r| r.at).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(reads.iter().map(|r| &r.event_id).collect::<Vec<_>>())
+    .kept()
     .execute(conn)
     .await?;
     let views: Vec<_> = reads.iter().map(|read| read.view.clone()).collect();
@@ -256,6 +258,7 @@ pub async fn recount(conn: &mut Connection, views: &[View]) -> QueryResult<Vec<V
     ))
     .bind::<Array<Text>, _>(users)
     .bind::<Array<SqlUuid>, _>(conversations)
+    .kept()
     .load(conn)
     .await
 }
