@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use deadpool::Runtime;
+use deadpool::{Runtime, managed::Metrics};
 use diesel::{connection::CacheSize, result::DatabaseErrorKind};
 use diesel_async::{
     AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _,
     pooled_connection::{
-        AsyncDieselConnectionManager, PoolError,
+        AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod,
         deadpool::{Hook, HookError, Object, Pool},
     },
 };
@@ -29,6 +29,9 @@ pub type Connection = AsyncPgConnection;
 
 /// How long a caller waits for a connection before the database counts as down.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// A connection that has not been used for so long is asked whether it still is one.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What every connection is told once. A plan made while a table was small must
 /// not be kept when it has grown, and no statement may hold its locks for ever.
@@ -109,7 +112,9 @@ impl Database {
     }
 
     fn with_statements(url: &SecretString, size: usize, kept: CacheSize) -> anyhow::Result<Self> {
-        let manager = AsyncDieselConnectionManager::<Connection>::new(url.expose_secret());
+        let mut config = ManagerConfig::<Connection>::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        let manager = AsyncDieselConnectionManager::new_with_config(url.expose_secret(), config);
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
             .max_size(size)
@@ -119,6 +124,9 @@ impl Database {
             .post_create(Hook::async_fn(move |conn: &mut Connection, _| {
                 conn.set_prepared_statement_cache_size(kept);
                 setup(conn).boxed()
+            }))
+            .pre_recycle(Hook::async_fn(|conn: &mut Connection, metrics| {
+                verify_idle(conn, metrics).boxed()
             }))
             .build()?;
         Ok(Self { pool })
@@ -158,6 +166,20 @@ impl std::fmt::Debug for Database {
         f.debug_struct("Database")
             .field("pool", &self.pool.status())
             .finish()
+    }
+}
+
+/// A connection that was closed is never given out again; one whose peer went away
+/// without a word is found out by asking, which a busy one need not be.
+async fn verify_idle(conn: &mut Connection, metrics: &Metrics) -> Result<(), HookError> {
+    if metrics.last_used() < IDLE {
+        return Ok(());
+    }
+    let asked = diesel::sql_query("SELECT 1").execute(conn);
+    match tokio::time::timeout(WAIT, asked).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(HookError::message(error.to_string())),
+        Err(_) => Err(HookError::message("no answer")),
     }
 }
 
