@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl as _;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 
 /// An event that could not be taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct DeadLetter {
 ///
 /// When the statement fails.
 pub async fn insert(conn: &mut Connection, letters: &[DeadLetter]) -> QueryResult<usize> {
+    if letters.is_empty() {
+        return Ok(0);
+    }
     sql_query(
         "INSERT INTO tributary.dead_letters (id, room_id, event_id, raw, error)
          SELECT tributary.uuid_v7(), l.*
@@ -40,5 +43,23 @@ pub async fn insert(conn: &mut Connection, letters: &[DeadLetter]) -> QueryResul
     .bind::<Array<Text>, _>(letters.iter().map(|l| &l.raw).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(letters.iter().map(|l| l.error).collect::<Vec<_>>())
     .execute(conn)
+    .await
+}
+
+/// Removes those of these events; the room and the id of each stand at one index.
+pub(super) async fn remove(
+    mut conn: &Connection,
+    room_ids: &[String],
+    event_ids: &[String],
+) -> QueryResult<usize> {
+    sql_query(
+        "DELETE FROM tributary.dead_letters l
+         USING unnest($1::text[], $2::text[]) AS t(room_id, event_id)
+         WHERE l.room_id = t.room_id AND l.event_id = t.event_id",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .bind::<Array<Text>, _>(event_ids)
+    .kept()
+    .execute(&mut conn)
     .await
 }

@@ -34,7 +34,7 @@ struct Row {
 ///
 /// When the statement fails.
 pub async fn record(
-    conn: &mut Connection,
+    mut conn: &Connection,
     transaction_id: &str,
     digest: &[u8],
     events: usize,
@@ -52,7 +52,7 @@ pub async fn record(
     .bind::<Binary, _>(digest)
     .bind::<Integer, _>(i32::try_from(events).unwrap_or(i32::MAX))
     .kept()
-    .get_result(conn)
+    .get_result(&mut conn)
     .await?;
     Ok(match (row.fresh, row.reused) {
         (true, false) => Recorded::New,

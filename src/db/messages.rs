@@ -6,9 +6,10 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use futures_util::future::try_join;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
+use super::{Connection, dead_letters, statement::Keep as _};
 use crate::model::{
     change::{Message, Redaction},
     new_id,
@@ -69,7 +70,10 @@ pub struct Stored {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn ensure_senders(conn: &mut Connection, messages: &[NewMessage]) -> QueryResult<()> {
+pub async fn ensure_senders(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
     sql_query(
         "WITH writers AS (
              UPDATE tributary.participants p SET is_service = false, updated_at = now()
@@ -90,7 +94,7 @@ pub async fn ensure_senders(conn: &mut Connection, messages: &[NewMessage]) -> Q
         messages.iter().map(|m| m.external_id.as_ref()).collect::<Vec<_>>(),
     )
     .kept()
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }
@@ -101,7 +105,10 @@ pub async fn ensure_senders(conn: &mut Connection, messages: &[NewMessage]) -> Q
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert(conn: &mut Connection, messages: &[NewMessage]) -> QueryResult<Vec<Stored>> {
+pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<Vec<Stored>> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
     let all = || messages.iter().map(|new| &new.message);
     sql_query(
         "WITH given AS (
@@ -160,7 +167,7 @@ pub async fn insert(conn: &mut Connection, messages: &[NewMessage]) -> QueryResu
     .bind::<Array<Nullable<Text>>, _>(all().map(|m| m.thread_root.as_ref()).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(all().map(|m| m.historical).collect::<Vec<_>>())
     .kept()
-    .load(conn)
+    .load(&mut conn)
     .await
 }
 
@@ -169,7 +176,10 @@ pub async fn insert(conn: &mut Connection, messages: &[NewMessage]) -> QueryResu
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert_redactions(conn: &mut Connection, redactions: &[Redaction]) -> QueryResult<()> {
+pub async fn insert_redactions(mut conn: &Connection, redactions: &[Redaction]) -> QueryResult<()> {
+    if redactions.is_empty() {
+        return Ok(());
+    }
     sql_query(
         "INSERT INTO tributary.redactions (room_id, event_id, redacts, sender, origin_server_ts, timestamp)
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
@@ -182,7 +192,7 @@ pub async fn insert_redactions(conn: &mut Connection, redactions: &[Redaction]) 
     .bind::<Array<BigInt>, _>(redactions.iter().map(|r| r.origin_server_ts).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(redactions.iter().map(|r| r.timestamp).collect::<Vec<_>>())
     .kept()
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }
@@ -193,21 +203,24 @@ pub async fn insert_redactions(conn: &mut Connection, redactions: &[Redaction]) 
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn redact(
-    conn: &mut Connection,
-    targets: &[(String, String)],
-) -> QueryResult<Vec<Stored>> {
+pub async fn redact(conn: &Connection, targets: &[(String, String)]) -> QueryResult<Vec<Stored>> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
     let (rooms, events): (Vec<_>, Vec<_>) = targets.iter().cloned().unzip();
-    sql_query(
-        "DELETE FROM tributary.dead_letters l
-         USING unnest($1::text[], $2::text[]) AS t(room_id, event_id)
-         WHERE l.room_id = t.room_id AND l.event_id = t.event_id",
+    let (_, changed) = try_join(
+        dead_letters::remove(conn, &rooms, &events),
+        take_content(conn, &rooms, &events),
     )
-    .bind::<Array<Text>, _>(&rooms)
-    .bind::<Array<Text>, _>(&events)
-    .kept()
-    .execute(conn)
     .await?;
+    Ok(changed)
+}
+
+async fn take_content(
+    mut conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Stored>> {
     sql_query(
         "WITH first AS (
              SELECT DISTINCT ON (d.room_id, d.redacts) d.room_id, d.redacts, d.timestamp AS at
@@ -226,10 +239,10 @@ pub async fn redact(
                    m.timestamp, m.received_at, m.historical, true AS deleted,
                    ARRAY[]::text[] AS read_by",
     )
-    .bind::<Array<Text>, _>(&rooms)
-    .bind::<Array<Text>, _>(&events)
+    .bind::<Array<Text>, _>(rooms)
+    .bind::<Array<Text>, _>(events)
     .kept()
-    .load(conn)
+    .load(&mut conn)
     .await
 }
 

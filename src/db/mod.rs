@@ -4,6 +4,11 @@
 //! so that the number of statements does not depend on the number of events.
 //! Every table is named with its schema, since behind a transaction pooler the
 //! `search_path` cannot be relied on.
+//!
+//! A function that takes `&Connection` can be joined with others by
+//! `futures_util::future::try_join`, which polls them in their order: the
+//! statements go out one behind the other without waiting for answers, and
+//! Postgres runs them in that order, each seeing what was committed before it began.
 
 pub mod audit;
 pub mod bridge_logins;

@@ -8,6 +8,7 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::{Connection, statement::Keep as _};
@@ -126,7 +127,10 @@ impl Row {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn lock(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+pub async fn lock(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
+    if room_ids.is_empty() {
+        return Ok(());
+    }
     sql_query(
         "SELECT pg_advisory_xact_lock(key) FROM (
              SELECT DISTINCT hashtextextended(id, 0) AS key FROM unnest($1::text[]) AS id ORDER BY key
@@ -134,7 +138,7 @@ pub async fn lock(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()>
     )
     .bind::<Array<Text>, _>(room_ids)
     .kept()
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }
@@ -163,9 +167,12 @@ pub async fn lock_conversation(conn: &mut Connection, conversation_id: Uuid) -> 
 ///
 /// When the statement fails.
 pub async fn load(
-    conn: &mut Connection,
+    mut conn: &Connection,
     room_ids: &[String],
 ) -> QueryResult<HashMap<String, Room>> {
+    if room_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<Row> = sql_query(
         "SELECT r.room_id, r.kind <> 'unknown' AS resolved, r.enabled, r.bridge_id, r.conversation_id,
                 g.user_id, g.connection_id, g.from_at, g.until_at,
@@ -177,7 +184,7 @@ pub async fn load(
     )
     .bind::<Array<Text>, _>(room_ids)
     .kept()
-    .load(conn)
+    .load(&mut conn)
     .await?;
     let mut rooms = HashMap::new();
     for row in rows {
@@ -196,6 +203,19 @@ pub async fn load(
         });
         room.grants.extend(grant);
     }
+    Ok(rooms)
+}
+
+/// Locks rooms and reads them, in one round trip.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn lock_and_load(
+    conn: &Connection,
+    room_ids: &[String],
+) -> QueryResult<HashMap<String, Room>> {
+    let ((), rooms) = try_join(lock(conn, room_ids), load(conn, room_ids)).await?;
     Ok(rooms)
 }
 
@@ -410,7 +430,10 @@ pub async fn portals_of(
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn touch(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+pub async fn touch(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
+    if room_ids.is_empty() {
+        return Ok(());
+    }
     sql_query(
         "WITH stale AS (
              SELECT room_id FROM tributary.rooms
@@ -432,7 +455,7 @@ pub async fn touch(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()
     )
     .bind::<Array<Text>, _>(room_ids)
     .kept()
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }

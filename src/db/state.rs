@@ -79,9 +79,12 @@ pub async fn insert(conn: &mut Connection, events: &[State]) -> QueryResult<Vec<
 ///
 /// When the statement fails.
 pub async fn prune_redacted(
-    conn: &mut Connection,
+    mut conn: &Connection,
     targets: &[(String, String)],
 ) -> QueryResult<Vec<Touched>> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
     let (rooms, events): (Vec<_>, Vec<_>) = targets.iter().cloned().unzip();
     sql_query(
         "UPDATE tributary.state_events s
@@ -94,7 +97,7 @@ pub async fn prune_redacted(
     )
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(events)
-    .load(conn)
+    .load(&mut conn)
     .await
 }
 

@@ -42,7 +42,7 @@ pub struct Entry {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn append(conn: &mut Connection, frames: &[Frame]) -> QueryResult<Vec<Head>> {
+pub async fn append(mut conn: &Connection, frames: &[Frame]) -> QueryResult<Vec<Head>> {
     if frames.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,7 +74,7 @@ pub async fn append(conn: &mut Connection, frames: &[Frame]) -> QueryResult<Vec<
     .bind::<Array<Nullable<SqlUuid>>, _>(ids.iter().map(|ids| ids.1).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(ids.iter().map(|ids| ids.2).collect::<Vec<_>>())
     .kept()
-    .load(conn)
+    .load(&mut conn)
     .await
 }
 

@@ -6,6 +6,7 @@ use diesel::{
     sql_types::{Array, Bool, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::{Connection, statement::Keep as _};
@@ -138,7 +139,10 @@ pub struct Seen {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn add(conn: &mut Connection, seen: &[Seen]) -> QueryResult<()> {
+pub async fn add(mut conn: &Connection, seen: &[Seen]) -> QueryResult<()> {
+    if seen.is_empty() {
+        return Ok(());
+    }
     sql_query(
         "WITH gained AS (
              SELECT a.user_id, a.conversation_id, max(s.at) AS newest,
@@ -167,7 +171,7 @@ pub async fn add(conn: &mut Connection, seen: &[Seen]) -> QueryResult<()> {
     .bind::<Array<Text>, _>(seen.iter().map(|s| &s.event_id).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(seen.iter().map(|s| s.counts).collect::<Vec<_>>())
     .kept()
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }
@@ -188,7 +192,16 @@ pub struct ReadThrough {
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn read_through(conn: &mut Connection, reads: &[ReadThrough]) -> QueryResult<Vec<View>> {
+pub async fn read_through(conn: &Connection, reads: &[ReadThrough]) -> QueryResult<Vec<View>> {
+    if reads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let views: Vec<_> = reads.iter().map(|read| read.view.clone()).collect();
+    let (_, changed) = try_join(move_markers(conn, reads), recount(conn, &views)).await?;
+    Ok(changed)
+}
+
+async fn move_markers(mut conn: &Connection, reads: &[ReadThrough]) -> QueryResult<usize> {
     sql_query(
         "UPDATE tributary.conversation_access a
          SET read_through_at = n.at, read_through_event = n.event_id
@@ -210,10 +223,8 @@ pub async fn read_through(conn: &mut Connection, reads: &[ReadThrough]) -> Query
     .bind::<Array<Timestamptz>, _>(reads.iter().map(|r| r.at).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(reads.iter().map(|r| &r.event_id).collect::<Vec<_>>())
     .kept()
-    .execute(conn)
-    .await?;
-    let views: Vec<_> = reads.iter().map(|read| read.view.clone()).collect();
-    recount(conn, &views).await
+    .execute(&mut conn)
+    .await
 }
 
 /// Counts unread messages again, and finds the newest one; returns whose row changed.
@@ -223,7 +234,10 @@ pub async fn read_through(conn: &mut Connection, reads: &[ReadThrough]) -> Query
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn recount(conn: &mut Connection, views: &[View]) -> QueryResult<Vec<View>> {
+pub async fn recount(mut conn: &Connection, views: &[View]) -> QueryResult<Vec<View>> {
+    if views.is_empty() {
+        return Ok(Vec::new());
+    }
     let (users, conversations) = split(views);
     sql_query(format!(
         "WITH counted AS (
@@ -263,6 +277,6 @@ pub async fn recount(conn: &mut Connection, views: &[View]) -> QueryResult<Vec<V
     .bind::<Array<Text>, _>(users)
     .bind::<Array<SqlUuid>, _>(conversations)
     .kept()
-    .load(conn)
+    .load(&mut conn)
     .await
 }

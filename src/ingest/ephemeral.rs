@@ -1,7 +1,7 @@
 //! What passes without being an event: typing goes to the sockets, receipts move
 //! their owner's read marker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::QueryResult;
 use serde_json::value::RawValue;
@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use super::{Ingest, announce::is_own};
 use crate::{
     db::{
-        Connection, messages, receipts, rooms,
+        Connection, messages, receipts,
+        rooms::Room,
         viewers::{self, ReadThrough, View},
     },
     matrix::{bridges::Bridges, ephemeral},
@@ -50,27 +51,27 @@ impl Passing {
         })
     }
 
-    /// The rooms that [`store`](Self::store) writes to.
+    /// The rooms of its receipts, sorted.
     pub(super) fn rooms(&self) -> BTreeSet<String> {
         self.receipts().map(|r| r.room_id.clone()).collect()
     }
 
     /// Keeps the receipts of mapped rooms and moves their owners' read markers;
-    /// returns the frames for those whose unread count changed. The caller holds
-    /// the rooms' locks.
+    /// returns the frames for those whose unread count changed. The caller has
+    /// locked the rooms, and `known` since.
     ///
     /// # Errors
     ///
     /// When a statement fails.
-    pub async fn store(&self, conn: &mut Connection, bridges: &Bridges) -> QueryResult<Vec<Frame>> {
-        let room_ids: Vec<_> = self.rooms().into_iter().collect();
-        if room_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let known = rooms::load(conn, &room_ids).await?;
+    pub async fn store(
+        &self,
+        conn: &mut Connection,
+        bridges: &Bridges,
+        known: &HashMap<String, Room>,
+    ) -> QueryResult<Vec<Frame>> {
         let of_mapped: Vec<_> = self
             .receipts()
-            .filter(|r| known.get(&r.room_id).is_some_and(rooms::Room::is_ingested))
+            .filter(|r| known.get(&r.room_id).is_some_and(Room::is_ingested))
             .cloned()
             .collect();
         if of_mapped.is_empty() {
@@ -106,9 +107,6 @@ impl Passing {
                     });
                 }
             }
-        }
-        if reads.is_empty() {
-            return Ok(Vec::new());
         }
         let changed = viewers::read_through(conn, &reads).await?;
         Ok(changed

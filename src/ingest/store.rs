@@ -3,14 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::QueryResult;
+use futures_util::future::{try_join, try_join3, try_join5};
 use serde_json::Map;
 use uuid::Uuid;
 
-use super::{
-    announce,
-    partition::{Partition, partition},
-    states,
-};
+use super::{announce, partition::partition, states};
 use crate::{
     db::{
         Connection,
@@ -40,15 +37,6 @@ pub struct Batch {
     pub raw: HashMap<String, String>,
 }
 
-impl Batch {
-    /// The rooms that [`store()`] locks.
-    pub(super) fn rooms(&self) -> BTreeSet<String> {
-        let events = self.events.iter().map(|event| &event.room_id);
-        let dead = self.undecodable.iter().map(|dead| &dead.room_id);
-        events.chain(dead).cloned().collect()
-    }
-}
-
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Stored {
@@ -71,8 +59,9 @@ struct Changes {
     dead: Vec<DeadLetter>,
 }
 
-/// Stores a batch inside the caller's transaction. It locks the batch's rooms
-/// first and its viewers' positions last; `extra` frames go in with its own.
+/// Stores a batch inside the caller's transaction. The caller has locked the
+/// batch's rooms, before anything else, and `known` them since; the viewers'
+/// positions are locked last. `frames` go out before the batch's own.
 ///
 /// # Errors
 ///
@@ -81,64 +70,84 @@ pub async fn store(
     conn: &mut Connection,
     bridges: &Bridges,
     batch: Batch,
-    extra: Vec<Frame>,
+    mut known: HashMap<String, Room>,
+    mut frames: Vec<Frame>,
 ) -> QueryResult<Stored> {
     let room_ids: Vec<_> = batch.rooms().into_iter().collect();
-    rooms::lock(conn, &room_ids).await?;
-    let mut known = rooms::load(conn, &room_ids).await?;
-    let Batch {
-        events,
-        undecodable,
-        raw,
-    } = batch;
-    let Partition {
-        folded,
-        redactions,
-        discover,
-    } = partition(events, &known);
-
-    let mut changes = fold_all(folded, &raw);
-    changes.dead.extend(
-        undecodable
-            .into_iter()
-            .filter(|dead| is_ingested(&known, &dead.room_id)),
-    );
-    changes
-        .redactions
-        .extend(fold_all(redactions, &raw).redactions);
-
-    let mut stored = Stored {
-        jobs_queued: queue_discovery(conn, &discover).await?,
-        ..Stored::default()
-    };
-    let mut frames = extra;
-    let targets = enter_redactions(conn, &changes.redactions).await?;
-    let pruned = if targets.is_empty() {
-        Vec::new()
-    } else {
-        state::prune_redacted(conn, &targets).await?
-    };
+    let (changes, discover) = fold_batch(batch, &known);
+    let jobs_queued = queue_discovery(conn, &discover).await?;
+    let targets = targets(&changes.redactions);
+    let ((), pruned) = try_join(
+        messages::insert_redactions(conn, &changes.redactions),
+        state::prune_redacted(conn, &targets),
+    )
+    .await?;
     let derived = states::apply(conn, bridges, &changes.states, pruned).await?;
     if derived.access_changed {
         known = rooms::load(conn, &room_ids).await?;
     }
     frames.extend(derived.changed.into_iter().map(conversation_updated));
 
-    stored.new_messages =
-        store_messages(conn, bridges, &known, changes.messages, &mut frames).await?;
-    redact_messages(conn, bridges, &known, &targets, &mut frames).await?;
-    if !changes.dead.is_empty() {
-        stored.dead_letters = dead_letters::insert(conn, &changes.dead).await?;
-    }
+    let new = placed(changes.messages, &known, bridges);
+    let ((), stored, redacted) = try_join3(
+        messages::ensure_senders(conn, &new),
+        messages::insert(conn, &new),
+        messages::redact(conn, &targets),
+    )
+    .await?;
+    let dead_letters = dead_letters::insert(conn, &changes.dead).await?;
+    let told = announce::announce(&stored, &known, bridges);
+    let (updated, recount) = announce::updated(&redacted, &known, bridges);
+    frames.extend(told.frames);
+    frames.extend(told.history.into_iter().map(conversation_updated));
+    frames.extend(updated);
     let active: Vec<_> = room_ids
         .into_iter()
         .filter(|room_id| is_ingested(&known, room_id))
         .collect();
-    if !active.is_empty() {
-        rooms::touch(conn, &active).await?;
+    let ((), _, _, (), heads) = try_join5(
+        viewers::add(conn, &told.seen),
+        viewers::read_through(conn, &told.reads),
+        viewers::recount(conn, &recount),
+        rooms::touch(conn, &active),
+        stream::append(conn, &frames),
+    )
+    .await?;
+    Ok(Stored {
+        new_messages: stored.len(),
+        dead_letters,
+        jobs_queued,
+        heads,
+    })
+}
+
+impl Batch {
+    /// The rooms that it concerns, sorted.
+    pub(super) fn rooms(&self) -> BTreeSet<String> {
+        let events = self.events.iter().map(|event| &event.room_id);
+        let dead = self.undecodable.iter().map(|dead| &dead.room_id);
+        events.chain(dead).cloned().collect()
     }
-    stored.heads = stream::append(conn, &frames).await?;
-    Ok(stored)
+}
+
+/// Folds what may be kept of a batch; the rooms to resolve come with it.
+fn fold_batch(batch: Batch, known: &HashMap<String, Room>) -> (Changes, BTreeSet<String>) {
+    let Batch {
+        events,
+        undecodable,
+        raw,
+    } = batch;
+    let parts = partition(events, known);
+    let mut changes = fold_all(parts.folded, &raw);
+    changes.dead.extend(
+        undecodable
+            .into_iter()
+            .filter(|dead| is_ingested(known, &dead.room_id)),
+    );
+    changes
+        .redactions
+        .extend(fold_all(parts.redactions, &raw).redactions);
+    (changes, parts.discover)
 }
 
 fn is_ingested(rooms: &HashMap<String, Room>, room_id: &str) -> bool {
@@ -186,29 +195,20 @@ async fn queue_discovery(conn: &mut Connection, room_ids: &BTreeSet<String>) -> 
     Ok(true)
 }
 
-async fn enter_redactions(
-    conn: &mut Connection,
-    redactions: &[Redaction],
-) -> QueryResult<Vec<(String, String)>> {
-    if !redactions.is_empty() {
-        messages::insert_redactions(conn, redactions).await?;
-    }
-    Ok(redactions
+/// What redactions aim at: room and event.
+fn targets(redactions: &[Redaction]) -> Vec<(String, String)> {
+    redactions
         .iter()
         .map(|r| (r.room_id.clone(), r.redacts.clone()))
-        .collect())
+        .collect()
 }
 
-async fn store_messages(
-    conn: &mut Connection,
-    bridges: &Bridges,
-    rooms: &HashMap<String, Room>,
+/// Messages with what their rooms say of them.
+fn placed(
     messages: Vec<Message>,
-    frames: &mut Vec<Frame>,
-) -> QueryResult<usize> {
-    if messages.is_empty() {
-        return Ok(0);
-    }
+    rooms: &HashMap<String, Room>,
+    bridges: &Bridges,
+) -> Vec<NewMessage> {
     let place = |message: Message| {
         let mapped = rooms.get(&message.room_id)?.mapped.as_ref()?;
         let external_id = bridges.external_id(&mapped.bridge_id, &message.sender);
@@ -218,38 +218,7 @@ async fn store_messages(
             message,
         })
     };
-    let new: Vec<_> = messages.into_iter().filter_map(place).collect();
-    messages::ensure_senders(conn, &new).await?;
-    let stored = messages::insert(conn, &new).await?;
-    let told = announce::announce(&stored, rooms, bridges);
-    if !told.seen.is_empty() {
-        viewers::add(conn, &told.seen).await?;
-    }
-    if !told.reads.is_empty() {
-        viewers::read_through(conn, &told.reads).await?;
-    }
-    frames.extend(told.frames);
-    frames.extend(told.history.into_iter().map(conversation_updated));
-    Ok(stored.len())
-}
-
-async fn redact_messages(
-    conn: &mut Connection,
-    bridges: &Bridges,
-    rooms: &HashMap<String, Room>,
-    targets: &[(String, String)],
-    frames: &mut Vec<Frame>,
-) -> QueryResult<()> {
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let changed = messages::redact(conn, targets).await?;
-    let (updated, views) = announce::updated(&changed, rooms, bridges);
-    if !views.is_empty() {
-        viewers::recount(conn, &views).await?;
-    }
-    frames.extend(updated);
-    Ok(())
+    messages.into_iter().filter_map(place).collect()
 }
 
 fn conversation_updated(view: viewers::View) -> Frame {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::AsyncConnection as _;
+use futures_util::future::try_join;
 use serde_json::value::RawValue;
 
 use super::{Batch, Ingest, Stored, ephemeral::Passing, store};
@@ -89,10 +90,18 @@ impl Ingest {
         batch: Batch,
         passing: &Passing,
     ) -> Result<Option<Stored>, db::Error> {
+        let mut room_ids = batch.rooms();
+        room_ids.extend(passing.rooms());
+        let room_ids: Vec<_> = room_ids.into_iter().collect();
         let mut conn = self.db.get().await?;
         let stored = conn
             .transaction(async |conn| {
-                match ledger::record(conn, transaction_id, digest, events).await? {
+                let (recorded, known) = try_join(
+                    ledger::record(conn, transaction_id, digest, events),
+                    rooms::lock_and_load(conn, &room_ids),
+                )
+                .await?;
+                match recorded {
                     Recorded::Again => return Ok(None),
                     Recorded::IdReused => {
                         tracing::warn!(
@@ -102,9 +111,10 @@ impl Ingest {
                     }
                     Recorded::New => {}
                 }
-                lock(conn, &batch, passing).await?;
-                let extra = passing.store(conn, &self.bridges).await?;
-                store(conn, &self.bridges, batch, extra).await.map(Some)
+                let extra = passing.store(conn, &self.bridges, &known).await?;
+                store(conn, &self.bridges, batch, known, extra)
+                    .await
+                    .map(Some)
             })
             .await?;
         Ok(stored)
@@ -144,17 +154,6 @@ impl Ingest {
         decode::order_receipts(&mut decoded.batch.events);
         decoded
     }
-}
-
-/// Locks the rooms of receipts together with those of events: one after the other
-/// would not be in order any more, and two pushes could wait for each other.
-async fn lock(conn: &mut db::Connection, batch: &Batch, passing: &Passing) -> db::Result<()> {
-    let mut room_ids = passing.rooms();
-    if room_ids.is_empty() {
-        return Ok(());
-    }
-    room_ids.append(&mut batch.rooms());
-    rooms::lock(conn, &room_ids.into_iter().collect::<Vec<_>>()).await
 }
 
 impl Batch {

@@ -231,10 +231,10 @@ impl Backfill {
         let committed = conn
             .transaction(async |conn| {
                 let room_ids = [room_id.to_owned()];
-                rooms::lock(conn, &room_ids).await?;
-                let known = rooms::load(conn, &room_ids).await?;
+                let known = rooms::lock_and_load(conn, &room_ids).await?;
                 let frames = progress_frames(known.get(room_id));
-                let stored = ingest::store(conn, &self.ingest.bridges, batch, frames).await?;
+                let stored =
+                    ingest::store(conn, &self.ingest.bridges, batch, known, frames).await?;
                 let new = u64::try_from(stored.new_messages).unwrap_or(u64::MAX);
                 let progress = Progress {
                     stored: progress.stored + new,

@@ -102,8 +102,7 @@ impl Discover {
         let heads = conn
             .transaction(async |conn| {
                 let room_ids = [room_id.to_owned()];
-                rooms::lock(conn, &room_ids).await?;
-                let before = rooms::load(conn, &room_ids).await?;
+                let before = rooms::lock_and_load(conn, &room_ids).await?;
                 let was_ingested = before.get(room_id).is_some_and(rooms::Room::is_ingested);
                 self.resolve(conn, room_id, found.as_ref(), &state).await?;
                 let mut derived = ingest::map_rooms(conn, &self.ingest.bridges, &room_ids).await?;
