@@ -10,13 +10,14 @@ use super::{Connection, Error, statement::Keep as _};
 /// The channel of all replicas.
 const CHANNEL: &str = "tributary";
 
-/// Sends a payload of up to 8,000 bytes to every replica.
+/// Sends a payload of up to 8,000 bytes to every replica. A hint need not survive a
+/// crash, so it does not wait for the disk, nor make others wait.
 ///
 /// # Errors
 ///
 /// When the statement fails.
 pub async fn send(conn: &mut Connection, payload: &str) -> Result<(), Error> {
-    sql_query("SELECT pg_notify($1, $2)")
+    sql_query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)")
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(payload)
         .kept()

@@ -18,6 +18,8 @@ use crate::{
 const POLL: Duration = Duration::from_secs(1);
 /// Between two attempts to LISTEN.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// Between two rounds of NOTIFY: what comes meanwhile shares the next one.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Postgres takes payloads of up to 8,000 bytes.
 const MAX_PAYLOAD: usize = 7_900;
 
@@ -88,6 +90,7 @@ async fn send(db: &Database, mut hints: mpsc::UnboundedReceiver<Hint>, origin: U
                 tracing::debug!(%error, "a hint was not sent");
             }
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
