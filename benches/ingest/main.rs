@@ -24,18 +24,18 @@ use crate::{
 const LOADS: [Load; 3] = [
     Load {
         events: 1,
-        transactions: 1_500,
+        transactions: 1_000,
     },
     Load {
         events: 10,
-        transactions: 500,
+        transactions: 300,
     },
     Load {
         events: 100,
-        transactions: 100,
+        transactions: 60,
     },
 ];
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// One kind of load.
 #[derive(Clone, Copy)]

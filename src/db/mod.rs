@@ -26,6 +26,7 @@ pub mod messages;
 pub mod migrate;
 pub mod notify;
 pub mod openid_tokens;
+pub mod plans;
 pub mod pool;
 pub mod purge;
 pub mod read;

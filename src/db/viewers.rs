@@ -197,7 +197,7 @@ pub async fn read_through(conn: &Connection, reads: &[ReadThrough]) -> QueryResu
         return Ok(Vec::new());
     }
     let views: Vec<_> = reads.iter().map(|read| read.view.clone()).collect();
-    let (_, changed) = try_join(move_markers(conn, reads), recount(conn, &views)).await?;
+    let (_, changed) = try_join(move_markers(conn, reads), recount_unread(conn, &views)).await?;
     Ok(changed)
 }
 
@@ -227,24 +227,41 @@ async fn move_markers(mut conn: &Connection, reads: &[ReadThrough]) -> QueryResu
     .await
 }
 
-/// Counts unread messages again, and finds the newest one; returns whose row changed.
-/// The read marker stands there twice, since an index understands only its time; and
-/// there is no `max`, which would look at every message.
+/// Finds the newest message that each viewer may see, and counts the unread ones
+/// again; returns whose row changed. Its cost grows with the conversation: for when
+/// access has changed, or messages are gone.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn recount(mut conn: &Connection, views: &[View]) -> QueryResult<Vec<View>> {
+pub async fn recount(conn: &Connection, views: &[View]) -> QueryResult<Vec<View>> {
+    let newest = format!(
+        "(SELECT max(m.timestamp) FROM tributary.messages m
+          WHERE m.conversation_id = a.conversation_id AND {MAY_SEE})"
+    );
+    count(conn, views, &newest).await
+}
+
+/// Counts unread messages again, from the read marker on; returns whose row changed.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn recount_unread(conn: &Connection, views: &[View]) -> QueryResult<Vec<View>> {
+    count(conn, views, "a.last_event_at").await
+}
+
+/// The read marker stands there twice, since an index understands only its time; and
+/// the counts are materialized, or each use of them would count again.
+async fn count(mut conn: &Connection, views: &[View], newest: &str) -> QueryResult<Vec<View>> {
     if views.is_empty() {
         return Ok(Vec::new());
     }
     let (users, conversations) = split(views);
     sql_query(format!(
-        "WITH counted AS (
+        "WITH counted AS MATERIALIZED (
              SELECT a.user_id, a.conversation_id, a.created_at,
-                    (SELECT m.timestamp FROM tributary.messages m
-                     WHERE m.conversation_id = a.conversation_id AND {MAY_SEE}
-                     ORDER BY m.timestamp DESC LIMIT 1) AS newest,
+                    {newest} AS newest,
                     (SELECT count(*) FROM tributary.messages m
                      JOIN tributary.participants p ON p.id = m.sender_id
                      WHERE m.conversation_id = a.conversation_id

@@ -13,9 +13,10 @@ pub mod transaction;
 
 use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 
+pub(crate) use self::store::store;
 pub use self::{
     states::{Derived, apply as apply_states, map as map_rooms},
-    store::{Batch, Stored, store},
+    store::{Batch, Stored},
 };
 
 /// What ingest works with. Cheap to clone.

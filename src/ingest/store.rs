@@ -66,7 +66,7 @@ struct Changes {
 /// # Errors
 ///
 /// When a statement fails; nothing of the transaction may be kept then.
-pub async fn store(
+pub(crate) async fn store(
     conn: &mut Connection,
     bridges: &Bridges,
     batch: Batch,
@@ -108,7 +108,7 @@ pub async fn store(
     let ((), _, _, (), heads) = try_join5(
         viewers::add(conn, &told.seen),
         viewers::read_through(conn, &told.reads),
-        viewers::recount(conn, &recount),
+        viewers::recount_unread(conn, &recount),
         rooms::touch(conn, &active),
         stream::append(conn, &frames),
     )

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::AsyncConnection as _;
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use serde_json::value::RawValue;
 
 use super::{Batch, Ingest, Stored, ephemeral::Passing, store};
@@ -12,7 +12,7 @@ use crate::{
         self,
         dead_letters::DeadLetter,
         ledger::{self, Recorded},
-        rooms,
+        plans, rooms,
     },
     matrix::{
         decode,
@@ -96,7 +96,8 @@ impl Ingest {
         let mut conn = self.db.get().await?;
         let stored = conn
             .transaction(async |conn| {
-                let (recorded, known) = try_join(
+                let ((), recorded, known) = try_join3(
+                    plans::steady(conn),
                     ledger::record(conn, transaction_id, digest, events),
                     rooms::lock_and_load(conn, &room_ids),
                 )

@@ -11,5 +11,6 @@ mod jobs;
 mod migrations;
 mod order;
 mod outage;
+mod statements;
 mod support;
 mod ws;

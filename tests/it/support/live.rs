@@ -161,7 +161,7 @@ impl World {
         }
         let ids = [room_id.to_owned()];
         map_rooms(&mut conn, &self.app.bridges, &ids).await.unwrap();
-        let rooms = rooms::load(&mut conn, &ids).await.unwrap();
+        let rooms = rooms::load(&conn, &ids).await.unwrap();
         rooms[room_id].mapped.as_ref().unwrap().conversation_id
     }
 
@@ -203,8 +203,8 @@ impl World {
             kind,
         };
         let frames: Vec<_> = kinds.iter().map(frame).collect();
-        let mut conn = self.app.db.get().await.unwrap();
-        let heads = stream::append(&mut conn, &frames).await.unwrap();
+        let conn = self.app.db.get().await.unwrap();
+        let heads = stream::append(&conn, &frames).await.unwrap();
         self.app.feed.advance(&heads);
     }
 }
