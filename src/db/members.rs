@@ -1,8 +1,8 @@
 //! Who is in a room that is not ingested: ids and memberships, nothing else.
 
 use diesel::{
-    QueryResult, sql_query,
-    sql_types::{Array, Text},
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Text},
 };
 use diesel_async::RunQueryDsl as _;
 
@@ -36,4 +36,26 @@ pub async fn replace(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How many member events of a room are known: each one more may say something
+/// else of who is in it.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn events(conn: &mut Connection, room_id: &str) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let row: Count = sql_query(
+        "SELECT count(*) FROM tributary.state_events
+         WHERE room_id = $1 AND type = 'm.room.member'",
+    )
+    .bind::<Text, _>(room_id)
+    .get_result(conn)
+    .await?;
+    Ok(row.count)
 }

@@ -39,6 +39,9 @@ pub struct Discover {
     pub backfill: config::Backfill,
 }
 
+/// How often `/state` is asked for in one run, while members come and go.
+const TRIES: u8 = 5;
+
 /// What `/state` says of a room.
 #[derive(Debug, Default)]
 struct RoomState {
@@ -55,23 +58,45 @@ impl Handler for Discover {
     const KIND: &'static str = "discover";
 
     async fn run(&self, job: &Job, _lease: &Lease) -> Outcome {
-        let state = match self.state(&job.key).await {
-            Ok(state) => state.unwrap_or_default(),
-            Err(error) => return retry(&error),
-        };
-        match self.settle(&job.key, state).await {
-            Ok(kind) => Outcome::Done {
-                reason: kind.to_owned(),
-            },
-            Err(error) => Outcome::Retry {
-                error: error.to_string(),
-                after: None,
-            },
+        for _ in 0..TRIES {
+            match self.look(&job.key).await {
+                Ok(Some(kind)) => {
+                    return Outcome::Done {
+                        reason: kind.to_owned(),
+                    };
+                }
+                Ok(None) => {}
+                Err(outcome) => return outcome,
+            }
+        }
+        Outcome::Retry {
+            error: "members came and went all the time".to_owned(),
+            after: None,
         }
     }
 }
 
+fn again(error: &db::Error) -> Outcome {
+    Outcome::Retry {
+        error: error.to_string(),
+        after: None,
+    }
+}
+
 impl Discover {
+    /// One look at the room; none when what was seen is no longer true.
+    async fn look(&self, room_id: &str) -> Result<Option<&'static str>, Outcome> {
+        let known = self.member_events(room_id).await.map_err(|e| again(&e))?;
+        let state = self.state(room_id).await.map_err(|error| retry(&error))?;
+        let settled = self.settle(room_id, state.unwrap_or_default(), known).await;
+        settled.map_err(|error| again(&error))
+    }
+
+    async fn member_events(&self, room_id: &str) -> Result<i64, db::Error> {
+        let mut conn = self.ingest.db.get().await?;
+        Ok(members::events(&mut conn, room_id).await?)
+    }
+
     async fn state(&self, room_id: &str) -> Result<Option<RoomState>, ClientError> {
         let read = eyes::read(
             &self.homeserver,
@@ -95,7 +120,14 @@ impl Discover {
     }
 
     /// Writes down what the room is, and maps it if a linked customer is in it.
-    async fn settle(&self, room_id: &str, state: RoomState) -> Result<&'static str, db::Error> {
+    /// A leave that was pushed while `/state` was on its way must not be undone by
+    /// it: unless there still are `known` member events, nothing is written.
+    async fn settle(
+        &self,
+        room_id: &str,
+        state: RoomState,
+        known: i64,
+    ) -> Result<Option<&'static str>, db::Error> {
         let found = self.portal(&state);
         let kind = if found.is_some() { "portal" } else { "other" };
         let mut conn = self.ingest.db.get().await?;
@@ -103,6 +135,9 @@ impl Discover {
             .transaction(async |conn| {
                 let room_ids = [room_id.to_owned()];
                 let before = rooms::lock_and_load(conn, &room_ids).await?;
+                if members::events(conn, room_id).await? != known {
+                    return Ok(None);
+                }
                 let was_ingested = before.get(room_id).is_some_and(rooms::Room::is_ingested);
                 self.resolve(conn, room_id, found.as_ref(), &state).await?;
                 let mut derived = ingest::map_rooms(conn, &self.ingest.bridges, &room_ids).await?;
@@ -126,13 +161,16 @@ impl Discover {
                     },
                 };
                 let frames: Vec<_> = derived.changed.into_iter().map(updated).collect();
-                stream::append(conn, &frames).await
+                stream::append(conn, &frames).await.map(Some)
             })
             .await
             .map_err(|error: diesel::result::Error| db::Error::from(error))?;
+        let Some(heads) = heads else {
+            return Ok(None);
+        };
         self.ingest.feed.advance(&heads);
         self.ingest.jobs.notify_one();
-        Ok(kind)
+        Ok(Some(kind))
     }
 
     async fn resolve(

@@ -1,0 +1,132 @@
+//! Discovery, against a homeserver whose answers take as long as a test wants.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tributary::{
+    config,
+    db::jobs::{JobState, NewJob},
+    jobs::{Handlers, KindLimits, Runner, Timing, Waker, discover::Discover},
+    matrix::client::{CallLimits, Homeserver},
+};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::path_regex};
+
+use crate::support::{
+    eventually,
+    world::{World, member},
+};
+
+const ALICE: &str = "@alice:lab.local";
+const ROOM: &str = "!dm:lab.local";
+
+/// `/state`: the first answer is held back, and is what was true when it was asked for.
+struct HeldBack {
+    asked: Arc<Notify>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+    is_later: AtomicBool,
+    before: Value,
+    after: Value,
+}
+
+impl Respond for HeldBack {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        if self.is_later.swap(true, Ordering::SeqCst) {
+            return ResponseTemplate::new(200).set_body_json(&self.after);
+        }
+        self.asked.notify_one();
+        self.go_on.lock().unwrap().recv().unwrap();
+        ResponseTemplate::new(200).set_body_json(&self.before)
+    }
+}
+
+fn portal_with(alice: &Value) -> Value {
+    let bridge = json!({
+        "type": "m.bridge", "event_id": "$bridge", "sender": "@facebookbot:lab.local",
+        "state_key": "k", "origin_server_ts": 1,
+        "content": {
+            "bridgebot": "@facebookbot:lab.local", "protocol": {"id": "facebookgo"},
+            "channel": {"id": "2001", "fi.mau.receiver": "1001"},
+        },
+    });
+    json!([bridge, alice])
+}
+
+fn start(world: &World, homeserver: &MockServer) -> CancellationToken {
+    let homeserver = config::Homeserver {
+        url: homeserver.uri().parse().unwrap(),
+        server_name: "lab.local".to_owned(),
+    };
+    let discover = Discover {
+        ingest: world.ingest.clone(),
+        homeserver: Homeserver::new(&homeserver, "as".into(), &CallLimits::default()).unwrap(),
+        backfill: config::Backfill::default(),
+    };
+    let limits = KindLimits {
+        concurrency: 1,
+        max_attempts: None,
+    };
+    let stop = CancellationToken::new();
+    let runner = Runner::new(
+        world.db.clone(),
+        Handlers::default().with(discover, limits),
+        Waker::new(Arc::clone(&world.ingest.jobs)),
+        Timing::default(),
+        stop.clone(),
+    );
+    tokio::spawn(runner.run());
+    stop
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_leave_is_not_undone_by_a_state_from_before_it() {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct(ROOM, &alice, "1001", "2001").await;
+    let joined = member(ROOM, "$join", ALICE, "join", "Alice");
+    let mut left = member(ROOM, "$leave", ALICE, "leave", "Alice");
+    left["unsigned"] = json!({"replaces_state": "$join"});
+    world.push("1", std::slice::from_ref(&joined)).await;
+
+    let (release, go_on) = mpsc::channel();
+    let asked = Arc::new(Notify::new());
+    let answers = HeldBack {
+        asked: Arc::clone(&asked),
+        go_on: Mutex::new(go_on),
+        is_later: AtomicBool::new(false),
+        before: portal_with(&joined),
+        after: portal_with(&left),
+    };
+    let homeserver = MockServer::start().await;
+    Mock::given(path_regex("/state$"))
+        .respond_with(answers)
+        .mount(&homeserver)
+        .await;
+    let stop = start(&world, &homeserver);
+    let discover = NewJob {
+        kind: "discover",
+        key: ROOM.to_owned(),
+        payload: Map::new(),
+    };
+    let conn = world.db.get().await.unwrap();
+    let job = tributary::db::jobs::enqueue(&conn, &[discover])
+        .await
+        .unwrap()[0]
+        .id;
+    asked.notified().await;
+    world.push("2", &[left]).await;
+    release.send(()).unwrap();
+    eventually("the room is resolved", async || {
+        Some(super::get(&world.db, job).await).filter(|job| job.state == JobState::Done)
+    })
+    .await;
+
+    let open = "SELECT count(*) FROM tributary.room_grants WHERE until_at IS NULL";
+    assert_eq!(world.count(open).await, 0);
+    stop.cancel();
+}
