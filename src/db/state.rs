@@ -204,6 +204,29 @@ pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> Qu
     Ok(())
 }
 
+/// Brings the memberships of these rooms' conversations to those of the leading
+/// room: whoever did not come along into a new one has left.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn derive_memberships(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    sql_query(
+        "UPDATE tributary.participants p SET membership = d.membership, updated_at = now()
+         FROM (SELECT p.id, coalesce(m.membership, 'leave') AS membership
+               FROM tributary.conversations c
+               JOIN tributary.participants p ON p.conversation_id = c.id
+               LEFT JOIN tributary.room_members m
+                 ON m.room_id = c.matrix_room_id AND m.user_id = p.matrix_user_id
+               WHERE c.matrix_room_id = ANY($1)) AS d
+         WHERE p.id = d.id AND p.membership <> d.membership",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Brings name, topic, avatar and service members of these rooms' conversations
 /// to what the state of the leading room says. `services` are Matrix ids that
 /// are nobody: the bridges' bots and the sender bot.

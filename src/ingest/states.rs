@@ -78,6 +78,7 @@ async fn derive(
         let people = with_external_ids(conn, bridges, rooms, people).await?;
         state::derive_participants(conn, &people).await?;
     }
+    state::derive_memberships(conn, rooms).await?;
     let services: Vec<_> = bridges.services().map(str::to_owned).collect();
     state::derive_conversations(conn, rooms, &services).await?;
     let conversations = conversations_of(conn, rooms).await?;

@@ -264,3 +264,28 @@ async fn an_own_message_and_an_own_receipt_read_what_is_before_them() {
         .await;
     assert_eq!(world.count(unread).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_not_come_along_into_the_new_room_has_left() {
+    const DAVE: &str = "@dave:lab.local";
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world
+        .group("!1", "9", &[&alice.matrix_user_id, CAROL, DAVE])
+        .await;
+    world
+        .push(
+            "1",
+            &[
+                member("!1", "$c", CAROL, "join", "Carol"),
+                member("!1", "$d", DAVE, "invite", "Dave"),
+            ],
+        )
+        .await;
+    let present = "SELECT count(*) FROM tributary.participants WHERE membership <> 'leave'";
+    assert_eq!(world.count(present).await, 2);
+    world
+        .group("!2", "9", &[&alice.matrix_user_id, CAROL])
+        .await;
+    assert_eq!(world.count(present).await, 1);
+}
