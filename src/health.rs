@@ -12,6 +12,7 @@ pub struct HealthState {
     // Milliseconds since 1970; 0 is never.
     homeserver_seen: AtomicI64,
     transaction_taken: AtomicI64,
+    refused: AtomicBool,
 }
 
 /// How the homeserver is, as far as anybody noticed.
@@ -31,6 +32,7 @@ impl HealthState {
             homeserver_up: AtomicBool::new(true),
             homeserver_seen: AtomicI64::new(0),
             transaction_taken: AtomicI64::new(0),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -51,6 +53,16 @@ impl HealthState {
         self.transaction_taken
             .fetch_max(now.timestamp_millis(), Ordering::Relaxed);
         self.homeserver_seen(now);
+    }
+
+    /// A transaction could not be taken: the homeserver will try again.
+    pub fn transaction_refused(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a transaction has been refused since this was last asked.
+    pub fn was_refused(&self) -> bool {
+        self.refused.swap(false, Ordering::Relaxed)
     }
 
     /// How the homeserver is.

@@ -126,6 +126,13 @@ fn runner(app: &App, homeserver: &Homeserver, stop: &CancellationToken) -> Runne
                 page_size: app.config.backfill.page_size,
             },
             limits(app.config.backfill.concurrent_rooms),
+        )
+        .with(
+            jobs::reconcile::Reconcile {
+                ingest: app.ingest.clone(),
+                homeserver: homeserver.clone(),
+            },
+            limits(2),
         );
     let waker = Waker::new(Arc::clone(&app.ingest.jobs));
     Runner::new(

@@ -125,10 +125,14 @@ CREATE TABLE tributary.rooms (
     -- the version of the fold that filled it (DESIGN invariant 8)
     fold_version    integer NOT NULL DEFAULT 0,
     last_event_at   timestamptz,
+    -- when its newest history was last compared with what is stored
+    reconciled_at   timestamptz,
     resolved_at     timestamptz,
     first_seen_at   timestamptz NOT NULL DEFAULT now(),
     CHECK ((kind = 'portal') = (bridge_id IS NOT NULL AND protocol_id IS NOT NULL AND channel_id IS NOT NULL))
 );
+CREATE INDEX rooms_unreconciled ON tributary.rooms (last_event_at)
+    WHERE reconciled_at IS NULL OR reconciled_at < last_event_at;
 CREATE INDEX rooms_conversation ON tributary.rooms (conversation_id);
 CREATE INDEX rooms_portal ON tributary.rooms (bridge_id, protocol_id, channel_id, receiver) WHERE kind = 'portal';
 

@@ -101,9 +101,11 @@ pub(crate) async fn store(
     frames.extend(told.frames);
     frames.extend(told.history.into_iter().map(conversation_updated));
     frames.extend(updated);
+    // What was known already is no sign of life.
+    let news = !stored.is_empty() || !frames.is_empty();
     let active: Vec<_> = room_ids
         .into_iter()
-        .filter(|room_id| is_ingested(&known, room_id))
+        .filter(|room_id| news && is_ingested(&known, room_id))
         .collect();
     let ((), _, _, (), heads) = try_join5(
         viewers::add(conn, &told.seen),

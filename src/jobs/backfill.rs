@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection as _;
-use ruma::api::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,7 +15,7 @@ use crate::{
     db::{self, jobs::Job, rooms},
     fold,
     ingest::{self, Batch, Ingest},
-    matrix::client::{ClientError, Homeserver, MessagesPage, MessagesQuery},
+    matrix::client::{ClientError, Homeserver, MessagesPage},
     model::{
         frame::{Frame, FrameKind},
         time::rfc3339,
@@ -75,8 +74,8 @@ struct Page {
     batch: Batch,
     messages: u64,
     fetched: u64,
-    /// Whether everything on it is older than the cut.
-    all_older: bool,
+    /// Messages on it that are older than the cut.
+    older: u64,
     /// Whether it was cut short, because that is as many messages as were wanted.
     full: bool,
     oldest: Option<DateTime<Utc>>,
@@ -122,7 +121,14 @@ impl Backfill {
         progress: &mut Progress,
         lease: &Lease,
     ) -> Result<Option<Outcome>, db::Error> {
-        let raw = match self.fetch(room_id, progress.from.as_deref()).await {
+        let page = eyes::page(
+            &self.homeserver,
+            &self.ingest.bridges,
+            room_id,
+            progress.from.as_deref(),
+            self.page_size,
+        );
+        let raw = match page.await {
             Ok(Some(raw)) => raw,
             Ok(None) => {
                 return Ok(Some(Outcome::Failed {
@@ -151,31 +157,6 @@ impl Backfill {
         }))
     }
 
-    async fn fetch(
-        &self,
-        room_id: &str,
-        from: Option<&str>,
-    ) -> Result<Option<MessagesPage>, ClientError> {
-        eyes::read(
-            &self.homeserver,
-            &self.ingest.bridges,
-            room_id,
-            |eyes| async move {
-                let query = MessagesQuery {
-                    room: room_id,
-                    as_user: Some(&eyes),
-                    dir: Direction::Backward,
-                    from,
-                    to: None,
-                    limit: self.page_size,
-                    lazy_load: true,
-                };
-                self.homeserver.messages(&query).await
-            },
-        )
-        .await
-    }
-
     fn decode(&self, room_id: &str, span: Span, progress: &Progress, raw: MessagesPage) -> Page {
         let now = self.ingest.clock.now();
         let cut = now - TimeDelta::days(span.days.into());
@@ -184,7 +165,7 @@ impl Backfill {
             batch: Batch::default(),
             messages: 0,
             fetched: 0,
-            all_older: !raw.chunk.is_empty(),
+            older: 0,
             full: false,
             oldest: None,
             end: raw.end,
@@ -198,15 +179,20 @@ impl Backfill {
             page.fetched += 1;
             let events = page.batch.events.len();
             page.batch.decode(event, Some(room_id), now);
-            if let Some(event) = page.batch.events.get(events) {
-                page.all_older &= event.timestamp() < cut;
-                if fold::message::is_new_message(event) {
-                    page.messages += 1;
-                    page.oldest = page.oldest.into_iter().chain([event.timestamp()]).min();
-                }
-            } else {
-                page.all_older = false;
+            let Some(event) = page.batch.events.get(events) else {
+                continue;
+            };
+            if !fold::message::is_new_message(event) {
+                continue;
             }
+            if event.timestamp() < cut {
+                // Older than what was asked for. What came later may still be younger.
+                page.batch.events.pop();
+                page.older += 1;
+                continue;
+            }
+            page.messages += 1;
+            page.oldest = page.oldest.into_iter().chain([event.timestamp()]).min();
         }
         // The senders' member events, as of then: one more fact each.
         for event in &raw.state {
@@ -266,12 +252,12 @@ impl Page {
     fn ended(&self) -> Option<&'static str> {
         if self.full {
             Some("messages")
+        } else if self.older > 0 && (self.messages == 0 || self.end.is_none()) {
+            // Order of arrival is not order of time: only a whole page of older
+            // messages says that there is nothing younger behind it.
+            Some("days")
         } else if self.end.is_none() {
             Some("start")
-        } else if self.all_older {
-            // Order of arrival is not order of time: only a whole page that is
-            // older says that there is nothing younger behind it.
-            Some("days")
         } else {
             None
         }
@@ -317,12 +303,12 @@ fn progress_frames(room: Option<&rooms::Room>) -> Vec<Frame> {
 mod tests {
     use super::*;
 
-    fn page(end: Option<&str>, all_older: bool, full: bool) -> Page {
+    fn page(end: Option<&str>, messages: u64, older: u64, full: bool) -> Page {
         Page {
             batch: Batch::default(),
-            messages: 3,
+            messages,
             fetched: 5,
-            all_older,
+            older,
             full,
             oldest: None,
             end: end.map(str::to_owned),
@@ -331,10 +317,13 @@ mod tests {
 
     #[test]
     fn whichever_limit_comes_first_ends_the_walk() {
-        assert_eq!(page(Some("t"), false, false).ended(), None);
-        assert_eq!(page(Some("t"), true, false).ended(), Some("days"));
-        assert_eq!(page(None, false, false).ended(), Some("start"));
-        assert_eq!(page(None, true, true).ended(), Some("messages"));
+        assert_eq!(page(Some("t"), 3, 0, false).ended(), None);
+        assert_eq!(page(Some("t"), 3, 2, false).ended(), None);
+        assert_eq!(page(Some("t"), 0, 0, false).ended(), None);
+        assert_eq!(page(Some("t"), 0, 2, false).ended(), Some("days"));
+        assert_eq!(page(None, 3, 0, false).ended(), Some("start"));
+        assert_eq!(page(None, 3, 2, false).ended(), Some("days"));
+        assert_eq!(page(None, 0, 2, true).ended(), Some("messages"));
     }
 
     #[test]
@@ -342,11 +331,11 @@ mod tests {
         let at = |ms| DateTime::from_timestamp_millis(ms);
         let young = Page {
             oldest: at(2000),
-            ..page(Some("t1"), false, false)
+            ..page(Some("t1"), 3, 0, false)
         };
         let old = Page {
             oldest: at(1000),
-            ..page(Some("t2"), false, false)
+            ..page(Some("t2"), 3, 0, false)
         };
         let progress = Progress::default().after(&young).after(&old).after(&young);
         assert_eq!((progress.fetched, progress.messages), (15, 9));

@@ -1,9 +1,11 @@
 //! Whose eyes to read a room with: the bridge's bot, or any ghost that is in it.
 //! Tributary itself never joins (bridges kick strangers).
 
+use ruma::api::Direction;
+
 use crate::matrix::{
     bridges::Bridges,
-    client::{ClientError, Homeserver},
+    client::{ClientError, Homeserver, MessagesPage, MessagesQuery},
 };
 
 /// Ghosts that are in a room: `/joined_members` needs no membership of the asker.
@@ -51,4 +53,28 @@ pub(super) async fn read<T, F: Future<Output = Result<T, ClientError>>>(
         }
     }
     Ok(None)
+}
+
+/// A page of a room's history, backwards from a token, or from the newest event;
+/// none when nobody of ours is in the room.
+pub(super) async fn page(
+    homeserver: &Homeserver,
+    bridges: &Bridges,
+    room_id: &str,
+    from: Option<&str>,
+    limit: u32,
+) -> Result<Option<MessagesPage>, ClientError> {
+    read(homeserver, bridges, room_id, |eyes| async move {
+        let query = MessagesQuery {
+            room: room_id,
+            as_user: Some(&eyes),
+            dir: Direction::Backward,
+            from,
+            to: None,
+            limit,
+            lazy_load: true,
+        };
+        homeserver.messages(&query).await
+    })
+    .await
 }

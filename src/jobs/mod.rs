@@ -1,8 +1,8 @@
 //! Work that survives a crash.
 //!
 //! [`Runner`] claims jobs from the database and hands each to the [`Handler`]
-//! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`] and
-//! [`backfill`] do.
+//! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`],
+//! [`backfill`] and [`reconcile`] do.
 
 mod attempt;
 pub mod backfill;
@@ -11,6 +11,7 @@ pub mod discover;
 pub mod discover_bridge;
 mod eyes;
 mod handler;
+pub mod reconcile;
 mod runner;
 pub mod watch;
 

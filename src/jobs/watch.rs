@@ -1,17 +1,20 @@
 //! Watches the homeserver: whenever it is there again, it is asked to retry at
-//! once what it could not push, and the bridges' rooms are looked through.
+//! once what it could not push, and the bridges' rooms are looked through. Rooms
+//! that had events are reconciled when it has settled, and from time to time.
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handler as _, discover_bridge::DiscoverBridge};
+use super::{Handler as _, discover_bridge::DiscoverBridge, reconcile::Reconcile};
 use crate::{
     app::App,
     db::{
         self,
         jobs::{NewJob, enqueue},
+        rooms,
     },
     matrix::client::{ClientError, Homeserver},
     model::new_id,
@@ -22,6 +25,13 @@ const CALM: Duration = Duration::from_secs(15);
 /// Between two looks at one that is not.
 const EAGER: Duration = Duration::from_secs(2);
 
+/// How long a homeserver that is there again gets to repeat what waited.
+const SETTLED: TimeDelta = TimeDelta::seconds(20);
+/// How often a room with activity is reconciled.
+const EVERY: TimeDelta = TimeDelta::minutes(15);
+/// How many rooms are queued at a time.
+const AT_ONCE: i64 = 100;
+
 /// Watches until `stop`.
 pub async fn run(
     app: Arc<App>,
@@ -30,10 +40,19 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let mut was_up = false;
+    // Since when the homeserver's pushes have been coming through.
+    let mut since = app.clock.now();
     loop {
         let up = look(&app, &homeserver, was_up).await;
         if up && !was_up {
             welcome(&app, &homeserver, &appservice_id).await;
+            since = app.clock.now();
+        }
+        if app.health.was_refused() {
+            since = app.clock.now();
+        }
+        if up && let Err(error) = queue_reconcile(&app, since).await {
+            tracing::warn!(%error, "rooms were not queued to be reconciled");
         }
         was_up = up;
         let pause = if up { CALM } else { EAGER };
@@ -76,6 +95,28 @@ async fn welcome(app: &App, homeserver: &Homeserver, appservice_id: &str) {
     if let Err(error) = queue_discovery(app).await {
         tracing::warn!(%error, "the search for rooms was not queued");
     }
+}
+
+/// Queues rooms with activity. After an outage each is compared once, when the
+/// homeserver has had time to repeat what it could not push; then every quarter
+/// of an hour.
+async fn queue_reconcile(app: &App, since: DateTime<Utc>) -> Result<(), db::Error> {
+    if app.clock.now() < since + SETTLED {
+        return Ok(());
+    }
+    let conn = app.db.get().await?;
+    let found = rooms::to_reconcile(&conn, since + SETTLED, EVERY.num_seconds(), AT_ONCE).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let job = |room_id| NewJob {
+        kind: Reconcile::KIND,
+        key: room_id,
+        payload: Map::new(),
+    };
+    enqueue(&conn, &found.into_iter().map(job).collect::<Vec<_>>()).await?;
+    app.ingest.jobs.notify_one();
+    Ok(())
 }
 
 async fn queue_discovery(app: &App) -> Result<(), db::Error> {

@@ -2,7 +2,7 @@
 
 use crate::support::world::{self, World, member, redaction, state, text};
 use serde_json::json;
-use tributary::db::read::{conversations, messages};
+use tributary::db::read::{conversations, messages, participants};
 
 const BOT: &str = "@facebookbot:lab.local";
 const CAROL: &str = "@facebook_2001:lab.local";
@@ -288,4 +288,57 @@ async fn who_did_not_come_along_into_the_new_room_has_left() {
         .group("!2", "9", &[&alice.matrix_user_id, CAROL])
         .await;
     assert_eq!(world.count(present).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_only_the_new_room_sees_neither_messages_nor_people_of_the_old_one() {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    let bob = world.customer("bob", "1002").await;
+    let dave = "@facebook_2002:lab.local";
+    world
+        .group("!1", "3001", &[&alice.matrix_user_id, CAROL, dave, BOT])
+        .await;
+    world
+        .push(
+            "1",
+            &[
+                member("!1", "$m1", CAROL, "join", "Carol"),
+                member("!1", "$m2", dave, "join", "Dave"),
+                text("!1", "$1", CAROL, "in the old room"),
+            ],
+        )
+        .await;
+    world
+        .group(
+            "!2",
+            "3001",
+            &[&alice.matrix_user_id, &bob.matrix_user_id, CAROL, BOT],
+        )
+        .await;
+    world
+        .push(
+            "2",
+            &[
+                member("!2", "$m3", CAROL, "join", "Carol"),
+                text("!2", "$2", CAROL, "in the new room"),
+            ],
+        )
+        .await;
+
+    let mut conn = world.db.get().await.unwrap();
+    let mut seen = Vec::new();
+    for viewer in [&alice.user_id, &bob.user_id] {
+        let list = conversations::page(&mut conn, viewer, None, 50)
+            .await
+            .unwrap()
+            .items;
+        assert_eq!(list.len(), 1);
+        let people = participants::list(&mut conn, viewer, list[0].id)
+            .await
+            .unwrap();
+        let knows_dave = people.iter().any(|p| p.matrix_user_id == dave);
+        seen.push((page(&world, viewer).await.len(), knows_dave));
+    }
+    assert_eq!(seen, [(2, true), (1, false)]);
 }

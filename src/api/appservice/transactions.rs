@@ -34,7 +34,10 @@ pub(super) async fn push(
     app.ingest
         .transaction(&id, &body)
         .await
-        .map_err(|refused| answer(&id, &refused))?;
+        .map_err(|refused| {
+            app.health.transaction_refused();
+            answer(&id, &refused)
+        })?;
     app.health.transaction_taken(app.clock.now());
     Ok(empty())
 }

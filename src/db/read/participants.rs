@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use super::avatar_url;
 use crate::{
-    db::{Connection, viewers::IS_SELF},
+    db::{
+        Connection,
+        viewers::{IS_SELF, MAY_SEE},
+    },
     model::participant::Participant,
 };
 
@@ -81,6 +84,13 @@ pub async fn of(
          JOIN tributary.participants p ON p.conversation_id = conv.id
          LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
          WHERE a.user_id = $1 AND a.conversation_id = ANY($2) AND NOT p.is_service
+           -- People of a room that this viewer has never been in are not theirs to see.
+           AND (EXISTS (SELECT 1 FROM tributary.room_grants g
+                        JOIN tributary.room_members r ON r.room_id = g.room_id
+                        WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                          AND r.user_id = p.matrix_user_id)
+             OR EXISTS (SELECT 1 FROM tributary.messages m
+                        WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND {MAY_SEE}))
          ORDER BY p.id"
     ))
     .bind::<Text, _>(user_id)

@@ -1,0 +1,129 @@
+//! Compares a room's newest history with what is stored: events that were never
+//! pushed come in.
+//!
+//! The homeserver loses pushes. What it had not yet cut into a transaction is gone
+//! when it restarts, and a transaction that it cuts at the very moment at which it
+//! ends its retries waits for its next failure. So a room that had events is
+//! walked backwards, page by page, until a page has nothing new; not further back
+//! than its mapping, since how much of that comes in is for backfill's limits.
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncConnection as _;
+
+use super::{Handler, Lease, Outcome, eyes, retry};
+use crate::{
+    db::{self, jobs::Job, rooms},
+    ingest::{self, Batch, Ingest},
+    matrix::{
+        client::{Homeserver, MessagesPage},
+        decode,
+    },
+};
+
+/// Events asked for at once: most rooms have nothing new.
+const PAGE_SIZE: u32 = 50;
+
+/// The job `reconcile`; its key is the room id.
+pub struct Reconcile {
+    /// What stores.
+    pub ingest: Ingest,
+    /// What is asked.
+    pub homeserver: Homeserver,
+}
+
+impl Handler for Reconcile {
+    const KIND: &'static str = "reconcile";
+
+    async fn run(&self, job: &Job, lease: &Lease) -> Outcome {
+        let begun = self.ingest.clock.now();
+        let bound = match self.bound(&job.key).await {
+            Ok(Some(bound)) => bound,
+            Ok(None) => {
+                return Outcome::Done {
+                    reason: "nobody sees it".to_owned(),
+                };
+            }
+            Err(error) => {
+                return Outcome::Retry {
+                    error: error.to_string(),
+                    after: None,
+                };
+            }
+        };
+        let mut from = None;
+        loop {
+            if let Some(interruption) = lease.interruption() {
+                return interruption;
+            }
+            let (homeserver, bridges) = (&self.homeserver, &self.ingest.bridges);
+            let page = eyes::page(homeserver, bridges, &job.key, from.as_deref(), PAGE_SIZE);
+            let (found, next) = match page.await {
+                Ok(Some(page)) => match self.store(&job.key, &page, bound, begun).await {
+                    Ok(found) => (found, page.end),
+                    Err(error) => {
+                        return Outcome::Retry {
+                            error: error.to_string(),
+                            after: None,
+                        };
+                    }
+                },
+                // Nobody of ours is in the room any more: there is nothing to compare with.
+                Ok(None) => (0, None),
+                Err(error) => return retry(&error),
+            };
+            if found == 0 || next.is_none() {
+                return Outcome::Done {
+                    reason: "compared".to_owned(),
+                };
+            }
+            from = next;
+        }
+    }
+}
+
+impl Reconcile {
+    async fn bound(&self, room_id: &str) -> Result<Option<DateTime<Utc>>, db::Error> {
+        let conn = self.ingest.db.get().await?;
+        Ok(rooms::reconcile_from(&conn, room_id).await?)
+    }
+
+    /// Stores a page through the same fold as a push; how many messages were new.
+    async fn store(
+        &self,
+        room_id: &str,
+        page: &MessagesPage,
+        bound: DateTime<Utc>,
+        begun: DateTime<Utc>,
+    ) -> Result<usize, db::Error> {
+        let mut batch = Batch::default();
+        for event in page.chunk.iter().chain(&page.state) {
+            batch.decode(event, Some(room_id), begun);
+        }
+        batch
+            .events
+            .retain(|event| event.state_key.is_some() || event.received_at >= bound);
+        batch.events.sort_by_key(|event| event.received_at);
+        decode::order_receipts(&mut batch.events);
+        let mut conn = self.ingest.db.get().await?;
+        let stored = conn
+            .transaction(async |conn| {
+                let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
+                let stored =
+                    ingest::store(conn, &self.ingest.bridges, batch, known, Vec::new()).await?;
+                rooms::mark_reconciled(conn, room_id, begun).await?;
+                Ok::<_, diesel::result::Error>(stored)
+            })
+            .await?;
+        if stored.new_messages > 0 {
+            tracing::info!(
+                room_id,
+                count = stored.new_messages,
+                "messages that were never pushed"
+            );
+            metrics::counter!("tributary_reconciled_events_total")
+                .increment(stored.new_messages as u64);
+        }
+        self.ingest.feed.advance(&stored.heads);
+        Ok(stored.new_messages)
+    }
+}
