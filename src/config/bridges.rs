@@ -70,18 +70,18 @@ impl Bridge {
             report.add(&path("network"), "is no name of a network", right);
         }
         let server = &homeserver.server_name;
+        // What is no name of a server must not be advised either.
+        let is_name = <&ruma::ServerName>::try_from(server.as_str()).is_ok();
+        let example = if is_name { server } else { "example.org" };
         let bot = <&ruma::UserId>::try_from(self.bot.as_str());
         if !bot.is_ok_and(|bot| bot.server_name().as_str() == server) {
             let what = "is no Matrix id on homeserver.server_name";
-            report.add(
-                &path("bot"),
-                what,
-                format!("such as `@facebookbot:{server}`"),
-            );
+            let right = format!("such as `@facebookbot:{example}`");
+            report.add(&path("bot"), what, right);
         }
         if let Err(what) = ghosts::compile(&self.ghosts) {
-            let server = server.replace('.', "\\.");
-            let right = format!("such as `@facebook_(?<id>.+):{server}`");
+            let example = example.replace('.', "\\.");
+            let right = format!("such as `@facebook_(?<id>.+):{example}`");
             report.add(&path("ghosts"), what, right);
         }
         if let Some(secret) = &self.provisioning_secret {

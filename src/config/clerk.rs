@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     Server,
-    error::Report,
+    error::{Report, unreadable},
     masked, pem,
     schema::{Key, Kind},
     server,
@@ -213,7 +213,7 @@ fn public_key(pasted: &SecretString) -> Result<SecretString, String> {
 
 fn private_key(file: &Path) -> Result<(), String> {
     let pem = std::fs::read_to_string(file)
-        .map_err(|error| format!("names a file that cannot be read ({})", error.kind()))?;
+        .map_err(|error| format!("names a file that {}", unreadable(&error)))?;
     let pem =
         pem::normalize(&pem, "PRIVATE KEY").map_err(|_| "names a file without a key".to_owned())?;
     let is_private = pem.label.ends_with("PRIVATE KEY");

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    error::Report,
+    error::{Report, unreadable},
     masked,
     schema::{Key, Kind},
 };
@@ -103,7 +103,7 @@ impl Database {
                 Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => {}
                 Ok(_) => report.add("database.ca_file", "has no certificate in it", "a PEM file"),
                 Err(error) => {
-                    let what = format!("names a file that cannot be read ({})", error.kind());
+                    let what = format!("names a file that {}", unreadable(&error));
                     report.add("database.ca_file", what, "a readable PEM file");
                 }
             }

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, where it came from and what would be right.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, io, path::Path};
 
 /// The configuration cannot be used. Lists everything that is wrong, never a value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,15 @@ impl fmt::Display for Problem {
         writeln!(f, "    from:  {}", self.origin)?;
         write!(f, "    right: {}", self.right)
     }
+}
+
+/// Why a file could not be read, as somebody at a shell knows it.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    };
+    format!("cannot be read ({reason})")
 }
 
 /// The last part of a path: messages name the file, not the machine's folders.

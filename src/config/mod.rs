@@ -56,7 +56,7 @@ pub use self::{
     websocket::Websocket,
 };
 use self::{
-    error::{Report, file_name},
+    error::{Report, file_name, unreadable},
     layers::Layer,
     resolve::Resolver,
     schema::{Key, Kind},
@@ -198,9 +198,9 @@ impl Config {
 fn read(path: &Path) -> Result<Layer, Error> {
     let name = file_name(path);
     let yaml = std::fs::read_to_string(path).map_err(|error| {
-        let what = format!("cannot be read ({})", error.kind());
         let right = "a copy of config.example.yaml, named with --config or TRIBUTARY_CONFIG";
-        Error::about_file(path, "the command line".to_owned(), what, right)
+        let origin = "--config, TRIBUTARY_CONFIG or else the default".to_owned();
+        Error::about_file(path, origin, unreadable(&error), right)
     })?;
     let is_comment = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
     if yaml.lines().all(is_comment) {

@@ -9,7 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::{
     convert::{self, Wrong},
-    error::{Origins, Problem, file_name},
+    error::{Origins, Problem, file_name, unreadable},
     layers::{Given, Layer, variable_name},
     schema::{Key, Kind, join},
     tree::Tree,
@@ -135,7 +135,7 @@ impl<'a> Resolver<'a> {
         };
         let path = absolute(self.folder, Path::new(&path));
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            let what = format!("names a file that cannot be read ({})", error.kind());
+            let what = format!("names a file that {}", unreadable(&error));
             Wrong::new(what, "a readable text file with the value in it")
         })?;
         if matches!(kind, Kind::Secrets) {

@@ -292,7 +292,7 @@ fn secrets_come_from_files() {
     ];
     insta::assert_snapshot!(problems(load_at(&path, &environment)), @r"
     clerk.jwt_key | environment variable TRIBUTARY__CLERK__JWT_KEY_FILE | is given twice, as `jwt_key` and `jwt_key_file` | keep one of the two
-    manager.api_key | environment variable TRIBUTARY__MANAGER__API_KEY_FILE | names a file that cannot be read (entity not found) | a readable text file with the value in it
+    manager.api_key | environment variable TRIBUTARY__MANAGER__API_KEY_FILE | names a file that cannot be read (there is no such file) | a readable text file with the value in it
     admin.api_key | environment variable TRIBUTARY__ADMIN__API_KEY_FILE | names an empty file | a file with the value in it
     ");
 }

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio_postgres::config::Host;
 
 use super::Connection;
 
@@ -24,7 +25,7 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
     let mut conn = Connection::establish(url.expose_secret())
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))
-        .context("could not connect to the database")?;
+        .with_context(|| format!("could not connect to the database{}", place(url)))?;
     // A session lock: it goes with the connection, however this ends.
     diesel::sql_query("SELECT pg_advisory_lock($1)")
         .bind::<diesel::sql_types::BigInt, _>(LOCK)
@@ -54,6 +55,31 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
     Ok(applied)
 }
 
+/// Where `url` points, for people: never its user, password or parameters.
+fn place(url: &SecretString) -> String {
+    let Ok(config) = url.expose_secret().parse::<tokio_postgres::Config>() else {
+        return String::new();
+    };
+    let ports = config.get_ports();
+    let places: Vec<_> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(i, host)| {
+            // One port may stand for all hosts.
+            let port = ports.get(i).or(ports.first()).unwrap_or(&5432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(folder) => format!("{}:{port}", folder.display()),
+            }
+        })
+        .collect();
+    if places.is_empty() {
+        return String::new();
+    }
+    format!(" at {}", places.join(", "))
+}
+
 /// Whether migrations are pending.
 ///
 /// # Errors
@@ -72,4 +98,24 @@ pub async fn is_current(conn: &mut Connection) -> diesel::QueryResult<bool> {
     let known = diesel::migration::MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)
         .map_or(0, |all| all.len());
     Ok(usize::try_from(applied.count).is_ok_and(|applied| applied >= known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_is_names_no_secret() {
+        for (url, named) in [
+            (
+                "postgres://u:secret@db.example.org/x",
+                " at db.example.org:5432",
+            ),
+            ("postgres://u@a:1,b:2/x?sslmode=disable", " at a:1, b:2"),
+            ("postgres:///x", ""),
+            ("no url: secret", ""),
+        ] {
+            assert_eq!(place(&SecretString::from(url)), named, "{url}");
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub enum ApiError {
     /// 404: it does not exist, or is not the caller's, which is the same.
     #[error("not found")]
     NotFound,
+    /// 404: a link code that is wrong, used or too old, which is the same.
+    #[error("no such code")]
+    NoSuchCode,
     /// 405: the path exists, for another method.
     #[error("method not allowed")]
     MethodNotAllowed,
@@ -69,7 +72,7 @@ impl ApiError {
         match self {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchCode => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -87,7 +90,7 @@ impl ApiError {
         match self {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
-            Self::NotFound => "not_found",
+            Self::NotFound | Self::NoSuchCode => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Invalid(_) => "invalid_request",
             Self::Conflict(_) => "conflict",
@@ -107,6 +110,7 @@ impl ApiError {
             | Self::Unavailable(detail) => Cow::Borrowed(detail),
             Self::Invalid(detail) => detail.clone(),
             Self::NotFound => "there is nothing here that is yours".into(),
+            Self::NoSuchCode => "the code is wrong, used or expired".into(),
             Self::MethodNotAllowed => "this path takes other methods".into(),
             Self::TooLarge => "the body is too long".into(),
             Self::UnsupportedMediaType => "the body has to be application/json".into(),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    accounts::{Error, Refused},
     api::{
         ApiError,
         error::Refusals,
@@ -34,6 +35,9 @@ pub(in crate::api) async fn link_connection(
     State(app): State<AppState>,
     JsonBody(Link { code }): JsonBody<Link>,
 ) -> Result<Json<Connection>, ApiError> {
-    let linked = app.accounts.link(viewer.user_id(), &code, origin).await?;
-    Ok(Json(linked))
+    let linked = app.accounts.link(viewer.user_id(), &code, origin).await;
+    linked.map(Json).map_err(|error| match error {
+        Error::Refused(Refused::NotFound(_)) => ApiError::NoSuchCode,
+        error => error.into(),
+    })
 }

@@ -62,6 +62,7 @@ impl Session {
         token: &SecretString,
         cursor: Option<&str>,
     ) -> Result<Self, End> {
+        let address = url;
         let mut url = url.clone();
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("since", cursor);
@@ -79,8 +80,8 @@ impl Session {
                 live: false,
             }),
             Ok(Err(Error::Http(response))) => Err(not_upgraded(response.status())),
-            Ok(Err(error)) => Err(End::Lost(format!("cannot connect: {error}"))),
-            Err(_) => Err(End::Lost("cannot connect: no answer".to_owned())),
+            Ok(Err(error)) => Err(End::Lost(format!("cannot connect to {address}: {error}"))),
+            Err(_) => Err(End::Lost(format!("cannot connect to {address}: no answer"))),
         }
     }
 
