@@ -39,12 +39,13 @@ pub async fn run(
     appservice_id: String,
     stop: CancellationToken,
 ) {
-    let mut was_up = false;
+    // Unknown at first, so that a homeserver that was never there is spoken of too.
+    let mut was_up = None;
     // Since when the homeserver's pushes have been coming through.
     let mut since = app.clock.now();
     loop {
-        let up = look(&app, &homeserver, was_up).await;
-        if up && !was_up {
+        let up = look(&app, &homeserver, was_up != Some(false)).await;
+        if up && was_up != Some(true) {
             welcome(&app, &homeserver, &appservice_id).await;
             since = app.clock.now();
         }
@@ -54,7 +55,7 @@ pub async fn run(
         if up && let Err(error) = queue_reconcile(&app, since).await {
             tracing::warn!(%error, "rooms were not queued to be reconciled");
         }
-        was_up = up;
+        was_up = Some(up);
         let pause = if up { CALM } else { EAGER };
         if stop
             .run_until_cancelled(tokio::time::sleep(pause))
@@ -66,7 +67,7 @@ pub async fn run(
     }
 }
 
-async fn look(app: &App, homeserver: &Homeserver, was_up: bool) -> bool {
+async fn look(app: &App, homeserver: &Homeserver, is_news: bool) -> bool {
     match homeserver.versions().await {
         Ok(_) => {
             app.health.homeserver_seen(app.clock.now());
@@ -74,7 +75,7 @@ async fn look(app: &App, homeserver: &Homeserver, was_up: bool) -> bool {
         }
         Err(error) => {
             app.health.homeserver_missed();
-            if was_up {
+            if is_news {
                 tracing::warn!(%error, "the homeserver does not answer");
             }
             false
