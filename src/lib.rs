@@ -4,8 +4,9 @@
 //! what it uses, and `tests/arrows.rs` holds the code to them:
 //!
 //! - [`commands`]: one file per command of the program
+//! - [`lifecycle`]: what is started, in which order, and how it ends
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
-//! - [`jobs`]: work that survives a crash: discovery, backfill
+//! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
