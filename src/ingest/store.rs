@@ -212,7 +212,17 @@ fn placed(
     bridges: &Bridges,
 ) -> Vec<NewMessage> {
     let place = |message: Message| {
-        let mapped = rooms.get(&message.room_id)?.mapped.as_ref()?;
+        let room = rooms.get(&message.room_id)?;
+        let mapped = room.mapped.as_ref()?;
+        // History reaches into times when no customer was in the room: what nobody
+        // may see is not kept either.
+        if !room
+            .grants
+            .iter()
+            .any(|grant| grant.covers(message.received_at))
+        {
+            return None;
+        }
         let external_id = bridges.external_id(&mapped.bridge_id, &message.sender);
         Some(NewMessage {
             conversation_id: mapped.conversation_id,

@@ -342,3 +342,44 @@ async fn whoever_has_only_the_new_room_sees_neither_messages_nor_people_of_the_o
     }
     assert_eq!(seen, [(2, true), (1, false)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_while_no_customer_was_in_the_room_is_not_kept() {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world
+        .group("!g", "3001", &[&alice.matrix_user_id, CAROL, BOT])
+        .await;
+    let aged = |mut event: serde_json::Value, seconds: i64| {
+        event["unsigned"] = json!({ "age": seconds * 1000 });
+        event
+    };
+    let of_alice = |id, membership| member("!g", id, &alice.matrix_user_id, membership, "Alice");
+    world
+        .push("1", &[aged(of_alice("$leave", "leave"), 60)])
+        .await;
+    // Discovery sees the return; here it is the state that it would read.
+    world
+        .group("!g", "3001", &[&alice.matrix_user_id, CAROL, BOT])
+        .await;
+    world
+        .push(
+            "2",
+            &[
+                aged(text("!g", "$before", CAROL, "before"), 70),
+                aged(text("!g", "$gap", CAROL, "behind her back"), 30),
+                text("!g", "$after", CAROL, "after"),
+            ],
+        )
+        .await;
+    let bodies: Vec<_> = page(&world, &alice.user_id)
+        .await
+        .into_iter()
+        .map(|message| message.body)
+        .collect();
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    assert_eq!(
+        world.count("SELECT count(*) FROM tributary.messages").await,
+        2
+    );
+}
