@@ -256,7 +256,9 @@ fn broken_9_secret_twice() {
 
 #[test]
 fn broken_10_short_admin_key() {
-    insta::assert_snapshot!(refused(&changed("${ADMIN_API_KEY}", "hunter2")));
+    let config = changed("${ADMIN_API_KEY}", "hunter2");
+    let config = format!("{config}server: {{ bind: \"0.0.0.0:29330\" }}\n");
+    insta::assert_snapshot!(refused(&config));
 }
 
 #[test]

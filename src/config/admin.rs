@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiKeys,
+    ApiKeys, Server,
     error::Report,
     schema::{Key, Kind},
 };
@@ -19,7 +19,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub(super) fn check(&self, report: &mut Report) {
-        self.api_key.check("admin.api_key", report);
+    pub(super) fn check(&self, server: &Server, report: &mut Report) {
+        self.api_key.check("admin.api_key", server, report);
     }
 }

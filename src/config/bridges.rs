@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Homeserver,
+    Homeserver, Server,
     error::Report,
     ghosts, keys, masked,
     schema::{Key, Kind},
@@ -46,10 +46,15 @@ pub struct Bridge {
 }
 
 /// Checks the bridges one by one and against each other.
-pub(super) fn check(bridges: &[Bridge], homeserver: &Homeserver, report: &mut Report) {
+pub(super) fn check(
+    bridges: &[Bridge],
+    homeserver: &Homeserver,
+    server: &Server,
+    report: &mut Report,
+) {
     for (index, bridge) in bridges.iter().enumerate() {
         let path = |key: &str| format!("bridges[{index}].{key}");
-        bridge.check(path, homeserver, report);
+        bridge.check(path, homeserver, server, report);
         if bridges[..index].iter().any(|other| other.id == bridge.id) {
             report.add(&path("id"), "is taken by a bridge above", "a unique name");
         }
@@ -60,7 +65,13 @@ pub(super) fn check(bridges: &[Bridge], homeserver: &Homeserver, report: &mut Re
 }
 
 impl Bridge {
-    fn check(&self, path: impl Fn(&str) -> String, homeserver: &Homeserver, report: &mut Report) {
+    fn check(
+        &self,
+        path: impl Fn(&str) -> String,
+        homeserver: &Homeserver,
+        server: &Server,
+        report: &mut Report,
+    ) {
         if !is_word(&self.id) {
             let right = "a name of a-z, 0-9, `-` and `_`: it is part of URLs";
             report.add(&path("id"), "cannot be used in a URL", right);
@@ -69,12 +80,12 @@ impl Bridge {
             let right = "a word such as `facebook` or `instagram`";
             report.add(&path("network"), "is no name of a network", right);
         }
-        let server = &homeserver.server_name;
+        let server_name = &homeserver.server_name;
         // What is no name of a server must not be advised either.
-        let is_name = <&ruma::ServerName>::try_from(server.as_str()).is_ok();
-        let example = if is_name { server } else { "example.org" };
+        let is_name = <&ruma::ServerName>::try_from(server_name.as_str()).is_ok();
+        let example = if is_name { server_name } else { "example.org" };
         let bot = <&ruma::UserId>::try_from(self.bot.as_str());
-        if !bot.is_ok_and(|bot| bot.server_name().as_str() == server) {
+        if !bot.is_ok_and(|bot| bot.server_name().as_str() == server_name) {
             let what = "is no Matrix id on homeserver.server_name";
             let right = format!("such as `@facebookbot:{example}`");
             report.add(&path("bot"), what, right);
@@ -85,7 +96,7 @@ impl Bridge {
             report.add(&path("ghosts"), what, right);
         }
         if let Some(secret) = &self.provisioning_secret {
-            keys::check_length(secret, &path("provisioning_secret"), report);
+            keys::check_length(secret, &path("provisioning_secret"), server, report);
         }
     }
 }
@@ -117,7 +128,11 @@ mod tests {
             server_name: "lab.local".to_owned(),
         };
         let mut report = Report::default();
-        check(bridges, &homeserver, &mut report);
+        let open = Server {
+            bind: "0.0.0.0:29330".parse().unwrap(),
+            ..Server::default()
+        };
+        check(bridges, &homeserver, &open, &mut report);
         report.keys().into_iter().map(str::to_owned).collect()
     }
 

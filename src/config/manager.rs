@@ -36,7 +36,7 @@ pub enum OwnershipProof {
 
 impl Manager {
     pub(super) fn check(&self, server: &Server, admin: &Admin, report: &mut Report) {
-        self.api_key.check("manager.api_key", report);
+        self.api_key.check("manager.api_key", server, report);
         if self.api_key.share_one(&admin.api_key) {
             report.add(
                 "manager.api_key",

@@ -184,11 +184,11 @@ impl Config {
     fn check(&self, report: &mut Report) {
         self.server.check(report);
         self.homeserver.check(report);
-        bridges::check(&self.bridges, &self.homeserver, report);
+        bridges::check(&self.bridges, &self.homeserver, &self.server, report);
         self.database.check(report);
         self.clerk.check(&self.server, report);
         self.manager.check(&self.server, &self.admin, report);
-        self.admin.check(report);
+        self.admin.check(&self.server, report);
         self.media.check(report);
         self.log.check(report);
     }
