@@ -64,29 +64,47 @@ pub struct Stored {
     pub read_by: Vec<String>,
 }
 
-/// Makes sure that the senders are participants. bridgev2 lists a customer's own
+/// Makes sure that the senders are participants; returns the conversations that
+/// gained somebody, whose titles have to be derived again. bridgev2 lists a customer's own
 /// ghost among the functional members: a ghost that writes is somebody.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn ensure_senders(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<()> {
-    if messages.is_empty() {
-        return Ok(());
+pub async fn ensure_senders(
+    mut conn: &Connection,
+    messages: &[NewMessage],
+) -> QueryResult<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Changed {
+        #[diesel(sql_type = SqlUuid)]
+        conversation_id: Uuid,
     }
-    sql_query(
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let changed: Vec<Changed> = sql_query(
         "WITH writers AS (
              UPDATE tributary.participants p SET is_service = false, updated_at = now()
              FROM unnest($1::uuid[], $2::text[]) AS s(conversation_id, sender)
              WHERE p.conversation_id = s.conversation_id AND p.matrix_user_id = s.sender
                AND p.is_service AND p.external_id IS NOT NULL
+             RETURNING p.conversation_id
+         ), added AS (
+             INSERT INTO tributary.participants
+                 (conversation_id, matrix_user_id, external_id, membership)
+             SELECT DISTINCT ON (1, 2) s.conversation_id, s.sender, s.external_id, coalesce(
+                 (SELECT r.membership FROM tributary.conversations c
+                  JOIN tributary.room_members r ON r.room_id = c.matrix_room_id
+                  WHERE c.id = s.conversation_id AND r.user_id = s.sender), 'leave')
+             FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s(conversation_id, sender, external_id)
+             WHERE NOT EXISTS (SELECT 1 FROM tributary.participants p
+                               WHERE p.conversation_id = s.conversation_id
+                                 AND p.matrix_user_id = s.sender)
+             ORDER BY 1, 2 ON CONFLICT DO NOTHING
+             RETURNING conversation_id
          )
-         INSERT INTO tributary.participants (conversation_id, matrix_user_id, external_id)
-         SELECT DISTINCT ON (1, 2) *
-         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s(conversation_id, sender, external_id)
-         WHERE NOT EXISTS (SELECT 1 FROM tributary.participants p
-                           WHERE p.conversation_id = s.conversation_id AND p.matrix_user_id = s.sender)
-         ORDER BY 1, 2 ON CONFLICT DO NOTHING",
+         SELECT conversation_id FROM writers UNION SELECT conversation_id FROM added",
     )
     .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.conversation_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(messages.iter().map(|m| &m.message.sender).collect::<Vec<_>>())
@@ -94,9 +112,9 @@ pub async fn ensure_senders(mut conn: &Connection, messages: &[NewMessage]) -> Q
         messages.iter().map(|m| m.external_id.as_ref()).collect::<Vec<_>>(),
     )
     .kept()
-    .execute(&mut conn)
+    .load(&mut conn)
     .await?;
-    Ok(())
+    Ok(changed.into_iter().map(|row| row.conversation_id).collect())
 }
 
 /// Stores messages; returns those that are new, in the given order. One that is

@@ -89,12 +89,16 @@ pub(crate) async fn store(
     frames.extend(derived.changed.into_iter().map(conversation_updated));
 
     let new = placed(changes.messages, &known, bridges);
-    let ((), stored, redacted) = try_join3(
+    let (joined, stored, redacted) = try_join3(
         messages::ensure_senders(conn, &new),
         messages::insert(conn, &new),
         messages::redact(conn, &targets),
     )
     .await?;
+    if !joined.is_empty() {
+        // No frame for it: the message that brought them carries its sender.
+        viewers::derive_titles(conn, &joined).await?;
+    }
     let dead_letters = dead_letters::insert(conn, &changes.dead).await?;
     let told = announce::announce(&stored, &known, bridges);
     let (updated, recount) = announce::updated(&redacted, &known, bridges);
