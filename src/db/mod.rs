@@ -31,6 +31,7 @@ pub mod pool;
 pub mod purge;
 pub mod read;
 pub mod receipts;
+pub mod reconcile;
 pub mod rooms;
 pub mod state;
 mod statement;

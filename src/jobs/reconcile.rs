@@ -12,7 +12,7 @@ use diesel_async::AsyncConnection as _;
 
 use super::{Handler, Lease, Outcome, eyes, retry};
 use crate::{
-    db::{self, jobs::Job, rooms},
+    db::{self, jobs::Job, reconcile, rooms},
     ingest::{self, Batch, Ingest},
     matrix::{
         client::{Homeserver, MessagesPage},
@@ -84,7 +84,7 @@ impl Handler for Reconcile {
 impl Reconcile {
     async fn bound(&self, room_id: &str) -> Result<Option<DateTime<Utc>>, db::Error> {
         let conn = self.ingest.db.get().await?;
-        Ok(rooms::reconcile_from(&conn, room_id).await?)
+        Ok(reconcile::bound(&conn, room_id).await?)
     }
 
     /// Stores a page through the same fold as a push; how many messages were new.
@@ -110,7 +110,7 @@ impl Reconcile {
                 let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
                 let stored =
                     ingest::store(conn, &self.ingest.bridges, batch, known, Vec::new()).await?;
-                rooms::mark_reconciled(conn, room_id, begun).await?;
+                reconcile::mark(conn, room_id, begun).await?;
                 Ok::<_, diesel::result::Error>(stored)
             })
             .await?;

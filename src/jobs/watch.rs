@@ -14,7 +14,7 @@ use crate::{
     db::{
         self,
         jobs::{NewJob, enqueue},
-        rooms,
+        reconcile,
     },
     matrix::client::{ClientError, Homeserver},
     model::new_id,
@@ -106,7 +106,7 @@ async fn queue_reconcile(app: &App, since: DateTime<Utc>) -> Result<(), db::Erro
         return Ok(());
     }
     let conn = app.db.get().await?;
-    let found = rooms::to_reconcile(&conn, since + SETTLED, EVERY.num_seconds(), AT_ONCE).await?;
+    let found = reconcile::due(&conn, since + SETTLED, EVERY.num_seconds(), AT_ONCE).await?;
     if found.is_empty() {
         return Ok(());
     }
