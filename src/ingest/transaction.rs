@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::AsyncConnection as _;
-use futures_util::future::try_join3;
+use futures_util::future::try_join;
 use serde_json::value::RawValue;
 
 use super::{Batch, Ingest, Stored, ephemeral::Passing, store};
@@ -96,10 +96,11 @@ impl Ingest {
         let mut conn = self.db.get().await?;
         let stored = conn
             .transaction(async |conn| {
-                let ((), recorded, known) = try_join3(
+                // The ledger before the locks, whatever this connection has prepared:
+                // a repetition waits there, holding nothing that the first one wants.
+                let ((), recorded) = try_join(
                     plans::steady(conn),
                     ledger::record(conn, transaction_id, digest, events),
-                    rooms::lock_and_load(conn, &room_ids),
                 )
                 .await?;
                 match recorded {
@@ -112,6 +113,7 @@ impl Ingest {
                     }
                     Recorded::New => {}
                 }
+                let known = rooms::lock_and_load(conn, &room_ids).await?;
                 let extra = passing.store(conn, &self.bridges, &known).await?;
                 store(conn, &self.bridges, batch, known, extra)
                     .await
