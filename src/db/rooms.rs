@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -458,27 +458,6 @@ pub async fn touch(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()
     .execute(&mut conn)
     .await?;
     Ok(())
-}
-
-/// The bridge whose portal a room is.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn bridge_of(conn: &mut Connection, room_id: &str) -> QueryResult<Option<String>> {
-    #[derive(QueryableByName)]
-    struct Bridge {
-        #[diesel(sql_type = Text)]
-        bridge_id: String,
-    }
-    let row: Option<Bridge> = sql_query(
-        "SELECT bridge_id FROM tributary.rooms WHERE room_id = $1 AND bridge_id IS NOT NULL",
-    )
-    .bind::<Text, _>(room_id)
-    .get_result(conn)
-    .await
-    .optional()?;
-    Ok(row.map(|row| row.bridge_id))
 }
 
 /// Remembers that a walk over a room's history has ended, and with which fold.
