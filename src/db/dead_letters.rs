@@ -47,7 +47,11 @@ pub async fn insert(conn: &mut Connection, letters: &[DeadLetter]) -> QueryResul
 }
 
 /// Removes those of these events; the room and the id of each stand at one index.
-pub(super) async fn remove(
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn remove(
     mut conn: &Connection,
     room_ids: &[String],
     event_ids: &[String],

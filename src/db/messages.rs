@@ -1,4 +1,4 @@
-//! Messages and their redactions.
+//! Messages: what they show follows from their own event, their edits and redactions.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -6,14 +6,10 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
-use futures_util::future::try_join;
 use uuid::Uuid;
 
-use super::{Connection, dead_letters, statement::Keep as _};
-use crate::model::{
-    change::{Message, Redaction},
-    new_id,
-};
+use super::{Connection, statement::Keep as _};
+use crate::model::{change::Message, new_id};
 
 /// A message to store, with what its room says of it.
 #[derive(Debug, Clone)]
@@ -22,8 +18,6 @@ pub struct NewMessage {
     pub message: Message,
     /// The conversation of its room.
     pub conversation_id: Uuid,
-    /// The sender's remote id, for a ghost.
-    pub external_id: Option<String>,
 }
 
 /// A message that was stored, or that changed.
@@ -62,63 +56,14 @@ pub struct Stored {
     /// Whose receipts point to it.
     #[diesel(sql_type = Array<Text>)]
     pub read_by: Vec<String>,
-}
-
-/// Makes sure that the senders are participants; returns the conversations that
-/// gained somebody, whose titles have to be derived again. bridgev2 lists a customer's own
-/// ghost among the functional members: a ghost that writes is somebody.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn ensure_senders(
-    mut conn: &Connection,
-    messages: &[NewMessage],
-) -> QueryResult<Vec<Uuid>> {
-    #[derive(QueryableByName)]
-    struct Changed {
-        #[diesel(sql_type = SqlUuid)]
-        conversation_id: Uuid,
-    }
-    if messages.is_empty() {
-        return Ok(Vec::new());
-    }
-    let changed: Vec<Changed> = sql_query(
-        "WITH writers AS (
-             UPDATE tributary.participants p SET is_service = false, updated_at = now()
-             FROM unnest($1::uuid[], $2::text[]) AS s(conversation_id, sender)
-             WHERE p.conversation_id = s.conversation_id AND p.matrix_user_id = s.sender
-               AND p.is_service AND p.external_id IS NOT NULL
-             RETURNING p.conversation_id
-         ), added AS (
-             INSERT INTO tributary.participants
-                 (conversation_id, matrix_user_id, external_id, membership)
-             SELECT DISTINCT ON (1, 2) s.conversation_id, s.sender, s.external_id, coalesce(
-                 (SELECT r.membership FROM tributary.conversations c
-                  JOIN tributary.room_members r ON r.room_id = c.matrix_room_id
-                  WHERE c.id = s.conversation_id AND r.user_id = s.sender), 'leave')
-             FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s(conversation_id, sender, external_id)
-             WHERE NOT EXISTS (SELECT 1 FROM tributary.participants p
-                               WHERE p.conversation_id = s.conversation_id
-                                 AND p.matrix_user_id = s.sender)
-             ORDER BY 1, 2 ON CONFLICT DO NOTHING
-             RETURNING conversation_id
-         )
-         SELECT conversation_id FROM writers UNION SELECT conversation_id FROM added",
-    )
-    .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.conversation_id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(messages.iter().map(|m| &m.message.sender).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(
-        messages.iter().map(|m| m.external_id.as_ref()).collect::<Vec<_>>(),
-    )
-    .kept()
-    .load(&mut conn)
-    .await?;
-    Ok(changed.into_iter().map(|row| row.conversation_id).collect())
+    /// Whether versions or reactions that came first have waited for it.
+    #[diesel(sql_type = Bool)]
+    pub awaited: bool,
 }
 
 /// Stores messages; returns those that are new, in the given order. One that is
-/// already redacted comes in without content.
+/// already redacted comes in without content; one that is known to be an edit, and
+/// came pruned, is none.
 ///
 /// # Errors
 ///
@@ -156,13 +101,19 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
                  SELECT d.timestamp AS at FROM tributary.redactions d
                  WHERE d.room_id = m.room_id AND d.redacts = m.event_id
                  ORDER BY d.origin_server_ts, d.event_id COLLATE \"C\" LIMIT 1) AS d ON true
+             WHERE NOT EXISTS (SELECT 1 FROM tributary.message_versions v
+                               WHERE v.room_id = m.room_id AND v.event_id = m.event_id)
              ON CONFLICT (room_id, event_id) DO NOTHING
              RETURNING id, deleted_at IS NOT NULL AS deleted
          )
          SELECT m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
                 m.at AS timestamp, m.received_at, m.historical, s.deleted,
                 ARRAY(SELECT r.user_id FROM tributary.receipts r
-                      WHERE r.room_id = m.room_id AND r.event_id = m.event_id) AS read_by
+                      WHERE r.room_id = m.room_id AND r.event_id = m.event_id) AS read_by,
+                EXISTS (SELECT 1 FROM tributary.message_versions v
+                        WHERE v.room_id = m.room_id AND v.target_event_id = m.event_id)
+                OR EXISTS (SELECT 1 FROM tributary.reactions r
+                           WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id) AS awaited
          FROM given m JOIN stored s USING (id)
          JOIN tributary.participants p
            ON p.conversation_id = m.conversation_id AND p.matrix_user_id = m.sender
@@ -174,10 +125,10 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
     .bind::<Array<Text>, _>(all().map(|m| &m.event_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(all().map(|m| &m.sender).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(all().map(|m| &m.event_type).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(all().map(|m| &m.kind).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(all().map(|m| &m.body).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(all().map(|m| m.formatted_body.as_ref()).collect::<Vec<_>>())
-    .bind::<Array<Jsonb>, _>(all().map(|m| &m.content).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(all().map(|m| &m.shown.kind).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(all().map(|m| &m.shown.body).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(all().map(|m| m.shown.formatted_body.as_ref()).collect::<Vec<_>>())
+    .bind::<Array<Jsonb>, _>(all().map(|m| &m.shown.content).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(all().map(|m| m.origin_server_ts).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(all().map(|m| m.timestamp).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(all().map(|m| m.received_at).collect::<Vec<_>>())
@@ -189,57 +140,20 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
     .await
 }
 
-/// Enters redactions as permanent tombstones, whether their targets are known or not.
+/// Takes the content of stored messages that are redacted. Returns the messages
+/// that changed.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert_redactions(mut conn: &Connection, redactions: &[Redaction]) -> QueryResult<()> {
-    if redactions.is_empty() {
-        return Ok(());
-    }
-    sql_query(
-        "INSERT INTO tributary.redactions (room_id, event_id, redacts, sender, origin_server_ts, timestamp)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
-         ON CONFLICT DO NOTHING",
-    )
-    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.room_id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.event_id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.redacts).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.sender).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(redactions.iter().map(|r| r.origin_server_ts).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(redactions.iter().map(|r| r.timestamp).collect::<Vec<_>>())
-    .kept()
-    .execute(&mut conn)
-    .await?;
-    Ok(())
-}
-
-/// Takes the content of stored messages that are redacted, and their dead letters.
-/// Returns the messages that changed.
-///
-/// # Errors
-///
-/// When a statement fails.
-pub async fn redact(conn: &Connection, targets: &[(String, String)]) -> QueryResult<Vec<Stored>> {
-    if targets.is_empty() {
+pub async fn redact(
+    mut conn: &Connection,
+    (rooms, events): (&[String], &[String]),
+) -> QueryResult<Vec<Stored>> {
+    if rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let (rooms, events): (Vec<_>, Vec<_>) = targets.iter().cloned().unzip();
-    let (_, changed) = try_join(
-        dead_letters::remove(conn, &rooms, &events),
-        take_content(conn, &rooms, &events),
-    )
-    .await?;
-    Ok(changed)
-}
-
-async fn take_content(
-    mut conn: &Connection,
-    rooms: &[String],
-    events: &[String],
-) -> QueryResult<Vec<Stored>> {
-    sql_query(
+    sql_query(format!(
         "WITH first AS (
              SELECT DISTINCT ON (d.room_id, d.redacts) d.room_id, d.redacts, d.timestamp AS at
              FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)
@@ -248,15 +162,13 @@ async fn take_content(
          )
          UPDATE tributary.messages m
          SET deleted_at = f.at, body = '', formatted_body = NULL, content = NULL,
-             reply_to_event_id = NULL, thread_root_event_id = NULL,
-             type = m.event_type
+             reply_to_event_id = NULL, thread_root_event_id = NULL, type = m.event_type,
+             edited_at = NULL, edit_event_id = NULL, edit_received_at = NULL, metadata = DEFAULT
          FROM first f, tributary.participants p
          WHERE m.room_id = f.room_id AND m.event_id = f.redacts AND p.id = m.sender_id
            AND m.deleted_at IS DISTINCT FROM f.at
-         RETURNING m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
-                   m.timestamp, m.received_at, m.historical, true AS deleted,
-                   ARRAY[]::text[] AS read_by",
-    )
+         RETURNING {CHANGED}"
+    ))
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(events)
     .kept()
@@ -264,24 +176,120 @@ async fn take_content(
     .await
 }
 
-/// The shown time of an event, if it is a stored message.
+/// Brings what these messages show to the latest valid edit of each, or back to the
+/// original, and their reactions to those that stand. Returns the messages that changed.
+///
+/// An edit is valid when its sender and type are those of the message (specification,
+/// "Validity of replacement events").
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn find(conn: &mut Connection, events: &[(String, String)]) -> QueryResult<Vec<Stored>> {
-    let (rooms, events): (Vec<_>, Vec<_>) = events.iter().cloned().unzip();
-    sql_query(
-        "SELECT m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
-                m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
-                ARRAY[]::text[] AS read_by
-         FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)
-         JOIN tributary.messages m ON m.room_id = t.room_id AND m.event_id = t.event_id
-         JOIN tributary.participants p ON p.id = m.sender_id",
+pub async fn derive(
+    mut conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Stored>> {
+    sql_query(format!(
+        "WITH targets AS MATERIALIZED (
+             SELECT m.id, m.room_id, m.event_id, m.sender, m.event_type, m.edit_event_id
+             FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)) t
+             JOIN tributary.messages m ON m.room_id = t.room_id AND m.event_id = t.event_id
+             WHERE m.deleted_at IS NULL
+         ), shown AS MATERIALIZED (
+             SELECT t.id, v.*
+             FROM targets t
+             CROSS JOIN LATERAL (
+                 SELECT v.event_id AS version, v.event_id = t.event_id AS is_original, v.type, v.body,
+                        v.formatted_body, v.content, v.timestamp, v.received_at
+                 FROM tributary.message_versions v
+                 WHERE v.room_id = t.room_id AND v.target_event_id = t.event_id AND v.sender = t.sender
+                   AND v.event_type = t.event_type AND v.content IS NOT NULL
+                 ORDER BY is_original, v.origin_server_ts DESC, v.event_id COLLATE \"C\" DESC
+                 LIMIT 1) AS v
+         ), originals AS (
+             INSERT INTO tributary.message_versions
+                 (room_id, event_id, target_event_id, sender, event_type, type, body, formatted_body, content,
+                  origin_server_ts, timestamp, received_at)
+             SELECT m.room_id, m.event_id, m.event_id, m.sender, m.event_type, m.type, m.body,
+                    m.formatted_body, m.content, m.origin_server_ts, m.timestamp, m.received_at
+             FROM shown s JOIN tributary.messages m USING (id)
+             WHERE m.edit_event_id IS NULL AND NOT s.is_original
+             ON CONFLICT DO NOTHING
+         ), restored AS (
+             DELETE FROM tributary.message_versions v USING shown s, targets t
+             WHERE s.is_original AND t.id = s.id
+               AND v.room_id = t.room_id AND v.event_id = t.event_id AND v.target_event_id = v.event_id
+         ), reacted AS (
+             SELECT t.id, jsonb_build_object('reactions', coalesce((
+                 SELECT jsonb_agg(jsonb_build_object('key', k.key, 'count', k.count, 'senders', k.senders)
+                                  ORDER BY k.first, k.key COLLATE \"C\")
+                 FROM (SELECT s.key, count(*) AS count, min(s.first) AS first,
+                              jsonb_agg(p.id ORDER BY s.first, s.sender COLLATE \"C\") AS senders
+                       FROM (SELECT r.key, r.sender, min(r.origin_server_ts) AS first
+                             FROM tributary.reactions r
+                             WHERE r.room_id = t.room_id AND r.target_event_id = t.event_id
+                             GROUP BY r.key, r.sender) AS s
+                       JOIN tributary.messages m ON m.id = t.id
+                       JOIN tributary.participants p
+                         ON p.conversation_id = m.conversation_id AND p.matrix_user_id = s.sender
+                       GROUP BY s.key) AS k), '[]')) AS metadata
+             FROM targets t
+         )
+         UPDATE tributary.messages m
+         SET type = coalesce(s.type, m.type),
+             body = coalesce(s.body, m.body),
+             formatted_body = CASE WHEN s.id IS NULL THEN m.formatted_body ELSE s.formatted_body END,
+             content = CASE WHEN s.id IS NULL THEN m.content WHEN s.is_original THEN s.content
+                 ELSE s.content || CASE WHEN m.content ? 'm.relates_to'
+                     THEN jsonb_build_object('m.relates_to', m.content -> 'm.relates_to') ELSE '{{}}' END END,
+             edited_at = CASE WHEN NOT s.is_original THEN s.timestamp END,
+             edit_event_id = CASE WHEN NOT s.is_original THEN s.version END,
+             edit_received_at = CASE WHEN NOT s.is_original THEN s.received_at END,
+             metadata = r.metadata
+         FROM reacted r LEFT JOIN shown s USING (id), tributary.participants p
+         WHERE m.id = r.id AND p.id = m.sender_id
+           AND (m.edit_event_id IS DISTINCT FROM CASE WHEN NOT s.is_original THEN s.version END
+                OR m.metadata <> r.metadata)
+         RETURNING {CHANGED}"
+    ))
+    .bind::<Array<Text>, _>(rooms)
+    .bind::<Array<Text>, _>(events)
+    .kept()
+    .load(&mut conn)
+    .await
+}
+
+/// Deletes what was taken for a redacted message and turned out to be a redacted
+/// edit. Returns the conversations that lost one.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn forget_edits(
+    mut conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Lost {
+        #[diesel(sql_type = SqlUuid)]
+        conversation_id: Uuid,
+    }
+    let lost: Vec<Lost> = sql_query(
+        "DELETE FROM tributary.messages m USING unnest($1::text[], $2::text[]) AS t(room_id, event_id)
+         WHERE m.room_id = t.room_id AND m.event_id = t.event_id
+         RETURNING m.conversation_id",
     )
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(events)
     .kept()
-    .load(conn)
-    .await
+    .load(&mut conn)
+    .await?;
+    Ok(lost.into_iter().map(|row| row.conversation_id).collect())
 }
+
+/// What [`Stored`] says of a message `m` that changed, and of its sender `p`.
+const CHANGED: &str = "m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
+    m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
+    ARRAY[]::text[] AS read_by, false AS awaited";

@@ -10,6 +10,7 @@
 //! statements go out one behind the other without waiting for answers, and
 //! Postgres runs them in that order, each seeing what was committed before it began.
 
+pub mod attachments;
 pub mod audit;
 pub mod bridge_logins;
 pub mod connection_rooms;
@@ -21,22 +22,27 @@ pub mod health;
 pub mod jobs;
 pub mod ledger;
 pub mod link_attempts;
+pub mod media;
 pub mod members;
 pub mod messages;
 pub mod migrate;
 pub mod notify;
 pub mod openid_tokens;
+pub mod participants;
 pub mod plans;
 pub mod pool;
 pub mod purge;
+pub mod reactions;
 pub mod read;
 pub mod receipts;
 pub mod reconcile;
+pub mod redactions;
 pub mod rooms;
 pub mod state;
 mod statement;
 pub mod stream;
 pub mod transients;
+pub mod versions;
 pub mod viewers;
 
 pub use self::{

@@ -3,12 +3,12 @@
 
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, media, messages, versions::Lost};
 
 /// What a purge did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,12 +55,12 @@ pub async fn connection(
     room_ids: &[String],
 ) -> QueryResult<Purged> {
     let conversations = release(conn, connection_id).await?;
-    let pictures = pictures_of(conn, &conversations).await?;
+    let pictures = media_of(conn, &conversations, room_ids).await?;
     let messages = delete_unheld_messages(conn, &conversations, room_ids).await?;
     clear_unheld_rooms(conn, room_ids, matrix_user_id).await?;
     let removed = remove_access(conn, user_id, &conversations).await?;
     delete_unheld_conversations(conn, &conversations).await?;
-    delete_unused_media(conn, &pictures).await?;
+    media::forget_unused(conn, &pictures).await?;
     forget_remote(conn, connection_id).await?;
     let kept = conversations
         .into_iter()
@@ -96,15 +96,22 @@ async fn release(conn: &mut Connection, connection_id: Uuid) -> QueryResult<Vec<
     .map(ids)
 }
 
-async fn pictures_of(conn: &mut Connection, conversations: &[Uuid]) -> QueryResult<Vec<Uuid>> {
+async fn media_of(
+    conn: &mut Connection,
+    conversations: &[Uuid],
+    room_ids: &[String],
+) -> QueryResult<Vec<Uuid>> {
     sql_query(
         "SELECT avatar_media_id AS id FROM tributary.conversations
          WHERE id = ANY($1) AND avatar_media_id IS NOT NULL
          UNION
          SELECT avatar_media_id FROM tributary.participants
-         WHERE conversation_id = ANY($1) AND avatar_media_id IS NOT NULL",
+         WHERE conversation_id = ANY($1) AND avatar_media_id IS NOT NULL
+         UNION
+         SELECT media_id FROM tributary.attachments WHERE room_id = ANY($2)",
     )
     .bind::<Array<SqlUuid>, _>(conversations)
+    .bind::<Array<Text>, _>(room_ids)
     .load(conn)
     .await
     .map(ids)
@@ -123,13 +130,68 @@ async fn delete_unheld_messages(
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await?;
-    sql_query(concat!(
-        "DELETE FROM tributary.messages m WHERE m.conversation_id = ANY($1) AND NOT ",
-        held!("m", "received_at")
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let gone: Gone = sql_query(concat!(
+        "WITH gone AS (
+             DELETE FROM tributary.messages m WHERE m.conversation_id = ANY($1) AND NOT ",
+        held!("m", "received_at"),
+        " RETURNING m.room_id, m.event_id
+         ), versions AS (
+             DELETE FROM tributary.message_versions t USING gone g
+             WHERE t.room_id = g.room_id AND t.target_event_id = g.event_id
+         ), reactions AS (
+             DELETE FROM tributary.reactions t USING gone g
+             WHERE t.room_id = g.room_id AND t.target_event_id = g.event_id
+         )
+         SELECT count(*) AS count FROM gone"
     ))
     .bind::<Array<SqlUuid>, _>(conversations)
+    .get_result(conn)
+    .await?;
+    delete_unheld_relations(conn, room_ids).await?;
+    Ok(usize::try_from(gone.count).unwrap_or(0))
+}
+
+/// An edit or a reaction that came when whoever is left had left the room goes as
+/// well, and what their messages show with it.
+async fn delete_unheld_relations(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    let lost: Vec<Lost> = sql_query(concat!(
+        "WITH versions AS (
+             DELETE FROM tributary.message_versions t WHERE t.room_id = ANY($1) AND NOT ",
+        held!("t", "received_at"),
+        " RETURNING t.room_id, t.target_event_id
+         ), reactions AS (
+             DELETE FROM tributary.reactions t WHERE t.room_id = ANY($1) AND NOT ",
+        held!("t", "received_at"),
+        " RETURNING t.room_id, t.target_event_id
+         )
+         SELECT * FROM versions UNION SELECT * FROM reactions"
+    ))
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    let (rooms, events): (Vec<_>, Vec<_>) = lost
+        .into_iter()
+        .map(|lost| (lost.room_id, lost.target_event_id))
+        .unzip();
+    if !rooms.is_empty() {
+        messages::derive(conn, &rooms, &events).await?;
+    }
+    sql_query(
+        "DELETE FROM tributary.attachments t WHERE t.room_id = ANY($1)
+         AND NOT EXISTS (SELECT 1 FROM tributary.messages m
+                         WHERE m.room_id = t.room_id AND m.event_id = t.event_id)
+         AND NOT EXISTS (SELECT 1 FROM tributary.message_versions v
+                         WHERE v.room_id = t.room_id AND v.event_id = t.event_id)",
+    )
+    .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Of rooms that nobody holds only what mapping needs stays. A private receipt is
@@ -201,18 +263,6 @@ async fn delete_unheld_conversations(
              SELECT 1 FROM tributary.room_grants g WHERE g.conversation_id = c.id)",
     )
     .bind::<Array<SqlUuid>, _>(conversations)
-    .execute(conn)
-    .await
-}
-
-/// Deletes those media rows that nothing shows any more.
-async fn delete_unused_media(conn: &mut Connection, media: &[Uuid]) -> QueryResult<usize> {
-    sql_query(
-        "DELETE FROM tributary.media i WHERE i.id = ANY($1)
-         AND NOT EXISTS (SELECT 1 FROM tributary.conversations c WHERE c.avatar_media_id = i.id)
-         AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)",
-    )
-    .bind::<Array<SqlUuid>, _>(media)
     .execute(conn)
     .await
 }

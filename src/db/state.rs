@@ -6,9 +6,10 @@
 
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz},
+    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
 
 use super::Connection;
 use crate::model::change::State;
@@ -80,12 +81,11 @@ pub async fn insert(conn: &mut Connection, events: &[State]) -> QueryResult<Vec<
 /// When the statement fails.
 pub async fn prune_redacted(
     mut conn: &Connection,
-    targets: &[(String, String)],
+    (rooms, events): (&[String], &[String]),
 ) -> QueryResult<Vec<Touched>> {
-    if targets.is_empty() {
+    if rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let (rooms, events): (Vec<_>, Vec<_>) = targets.iter().cloned().unzip();
     sql_query(
         "UPDATE tributary.state_events s
          SET content = CASE s.type WHEN 'm.room.member'
@@ -227,18 +227,13 @@ pub async fn derive_memberships(conn: &mut Connection, room_ids: &[String]) -> Q
     Ok(())
 }
 
-/// Brings name, topic, avatar and service members of these rooms' conversations
-/// to what the state of the leading room says. `services` are Matrix ids that
-/// are nobody: the bridges' bots and the sender bot.
+/// Brings name, topic and avatar of these rooms' conversations to what the state of
+/// the leading room says.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn derive_conversations(
-    conn: &mut Connection,
-    room_ids: &[String],
-    services: &[String],
-) -> QueryResult<()> {
+pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
     sql_query(
         "INSERT INTO tributary.media (mxc)
          SELECT DISTINCT s.content ->> 'url' AS mxc FROM tributary.state_events s
@@ -276,12 +271,27 @@ pub async fn derive_conversations(
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await?;
-    // bridgev2 lists the own ghosts of customers without double puppeting as well:
-    // a ghost that is a customer's own, or that writes, is somebody.
-    let is_person = "(p.external_id IS NOT NULL AND (p.external_id = c.receiver
+    Ok(())
+}
+
+/// Decides which participants of these conversations are service members: nobody to
+/// show. `services` are Matrix ids that always are: the bridges' bots and the sender bot.
+///
+/// bridgev2 lists the own ghosts of customers without double puppeting among the
+/// functional members as well: a ghost that is a customer's own, or that has spoken,
+/// is somebody.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn derive_services(
+    mut conn: &Connection,
+    conversation_ids: &[Uuid],
+    services: &[String],
+) -> QueryResult<()> {
+    let is_person = "(p.external_id IS NOT NULL AND (p.has_spoken OR p.external_id = c.receiver
         OR EXISTS (SELECT 1 FROM tributary.messenger_connections own
-                   WHERE own.bridge_id = c.bridge_id AND own.bridge_user_id = p.external_id)
-        OR EXISTS (SELECT 1 FROM tributary.messages m WHERE m.sender_id = p.id)))";
+                   WHERE own.bridge_id = c.bridge_id AND own.bridge_user_id = p.external_id)))";
     sql_query(format!(
         "UPDATE tributary.participants p SET is_service = d.is_service, updated_at = now()
          FROM (SELECT p.id, p.matrix_user_id = ANY($2) OR NOT {is_person} AND coalesce(
@@ -292,12 +302,12 @@ pub async fn derive_conversations(
                            ORDER BY {CURRENT_FIRST} LIMIT 1), false) AS is_service
                FROM tributary.conversations c
                JOIN tributary.participants p ON p.conversation_id = c.id
-               WHERE c.matrix_room_id = ANY($1)) AS d
+               WHERE c.id = ANY($1)) AS d
          WHERE p.id = d.id AND p.is_service <> d.is_service"
     ))
-    .bind::<Array<Text>, _>(room_ids)
+    .bind::<Array<SqlUuid>, _>(conversation_ids)
     .bind::<Array<Text>, _>(services)
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }

@@ -22,16 +22,43 @@ pub struct View {
     pub conversation_id: Uuid,
 }
 
-/// Is participant `p` viewer `a` themselves, by Matrix id or own ghost? `conv` is the conversation.
-pub(super) const IS_SELF: &str = "EXISTS (SELECT 1 FROM tributary.messenger_connections self
+/// Is this participant viewer `a` themselves, by Matrix id or own ghost? `conv` is the
+/// conversation.
+macro_rules! is_self {
+    ($participant:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM tributary.messenger_connections self
     WHERE self.user_id = a.user_id AND self.bridge_id = conv.bridge_id
-      AND (self.matrix_user_id = p.matrix_user_id OR self.bridge_user_id = p.external_id))";
+      AND (self.matrix_user_id = ",
+            $participant,
+            ".matrix_user_id OR self.bridge_user_id = ",
+            $participant,
+            ".external_id))"
+        )
+    };
+}
+
+/// May viewer `a` see what the room of message `m` received at this time?
+macro_rules! may_see {
+    ($received_at:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM tributary.room_grants g
+    WHERE g.user_id = a.user_id AND g.conversation_id = m.conversation_id AND g.room_id = m.room_id
+      AND (g.from_at IS NULL OR ",
+            $received_at,
+            " >= g.from_at) AND (g.until_at IS NULL OR ",
+            $received_at,
+            " <= g.until_at))"
+        )
+    };
+}
+pub(super) use {is_self, may_see};
+
+/// Is participant `p` viewer `a` themselves?
+pub(super) const IS_SELF: &str = is_self!("p");
 
 /// May viewer `a` see message `m`?
-pub(super) const MAY_SEE: &str = "EXISTS (SELECT 1 FROM tributary.room_grants g
-    WHERE g.user_id = a.user_id AND g.conversation_id = m.conversation_id AND g.room_id = m.room_id
-      AND (g.from_at IS NULL OR m.received_at >= g.from_at)
-      AND (g.until_at IS NULL OR m.received_at <= g.until_at))";
+pub(super) const MAY_SEE: &str = may_see!("m.received_at");
 
 fn split(views: &[View]) -> (Vec<&str>, Vec<Uuid>) {
     views
@@ -240,6 +267,25 @@ pub async fn recount(conn: &Connection, views: &[View]) -> QueryResult<Vec<View>
           WHERE m.conversation_id = a.conversation_id AND {MAY_SEE})"
     );
     count(conn, views, &newest).await
+}
+
+/// As [`recount`], for every viewer of these conversations.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn recount_all(
+    mut conn: &Connection,
+    conversation_ids: &[Uuid],
+) -> QueryResult<Vec<View>> {
+    let views: Vec<View> = sql_query(
+        "SELECT user_id, conversation_id FROM tributary.conversation_access
+         WHERE conversation_id = ANY($1) ORDER BY 1, 2",
+    )
+    .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .load(&mut conn)
+    .await?;
+    recount(conn, &views).await
 }
 
 /// Counts unread messages again, from the read marker on; returns whose row changed.

@@ -1,117 +1,133 @@
-//! Messages: `m.room.message` (specification, "Instant messaging"), stickers, and
-//! what nobody here can decrypt.
+//! Messages: `m.room.message` (specification, "Instant messaging"), stickers, polls
+//! and other extensible events, and what nobody here can decrypt.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Unfoldable;
-use crate::model::{change::Message, incoming::IncomingEvent};
+use super::{Unfoldable, attachment, edit, event_id, extensible, html, relation};
+use crate::model::{
+    change::{Message, Shown},
+    incoming::IncomingEvent,
+};
 
-/// As for every Matrix identifier; the columns are indexed.
-const MAX_ID_BYTES: usize = 255;
-
-/// Whether events of this type are messages.
+/// Whether a timeline event is a message, or an edit of one.
 #[must_use]
-pub fn is_message(kind: &str) -> bool {
-    matches!(kind, "m.room.message" | "m.sticker" | "m.room.encrypted")
+pub fn is_message(event: &IncomingEvent) -> bool {
+    match event.kind.as_str() {
+        "m.room.message" | "m.sticker" | "m.room.encrypted" => true,
+        "m.reaction" | "m.room.redaction" => false,
+        _ => extensible::text(&event.content).is_some(),
+    }
 }
 
 /// Whether an event is a message of its own, not an edit of another one.
 #[must_use]
 pub fn is_new_message(event: &IncomingEvent) -> bool {
-    event.state_key.is_none() && is_message(&event.kind) && !is_edit(event)
+    event.state_key.is_none() && is_message(event) && !edit::is_edit(event)
 }
 
-fn is_edit(event: &IncomingEvent) -> bool {
-    let relation = event.content.get("m.relates_to");
-    relation
-        .and_then(|r| r.get("rel_type"))
-        .and_then(Value::as_str)
-        == Some("m.replace")
-}
-
-/// The message of an event; none for an edit, which is a version of another one.
+/// The message that an event is.
 ///
 /// # Errors
 ///
 /// [`Unfoldable`] without a `msgtype` or a `body` that are strings.
-pub fn fold(event: &IncomingEvent) -> Result<Option<Message>, Unfoldable> {
-    let relation = event.content.get("m.relates_to");
-    if relation
-        .and_then(|r| r.get("rel_type"))
-        .and_then(Value::as_str)
-        == Some("m.replace")
-    {
-        return Ok(None);
-    }
-    let (kind, body) = kind_and_body(event)?;
-    Ok(Some(Message {
+pub fn fold(event: &IncomingEvent) -> Result<Message, Unfoldable> {
+    Ok(Message {
         event_id: event.event_id.clone(),
         room_id: event.room_id.clone(),
         sender: event.sender.clone(),
         event_type: event.kind.clone(),
-        kind,
-        body,
-        formatted_body: formatted_body(event),
-        content: Value::Object(event.content.clone()),
+        shown: shown_of(event)?,
         origin_server_ts: event.origin_server_ts,
         timestamp: event.timestamp(),
         received_at: event.received_at,
-        reply_to: reply_to(relation),
-        thread_root: thread_root(relation),
+        reply_to: reply_to(event),
+        thread_root: relation(event, "m.thread").and_then(|r| event_id(r.get("event_id"))),
         historical: event.is_historical(),
-    }))
+    })
 }
 
-fn kind_and_body(event: &IncomingEvent) -> Result<(String, String), Unfoldable> {
-    // A pruned event has lost both; what is left of it is that it existed.
+fn shown_of(event: &IncomingEvent) -> Result<Shown, Unfoldable> {
+    // A pruned event has lost its content; what is left of it is that it existed.
     if event.redacted_because.is_some() || event.kind == "m.room.encrypted" {
-        return Ok((event.kind.clone(), String::new()));
+        return Ok(Shown {
+            kind: event.kind.clone(),
+            body: String::new(),
+            formatted_body: None,
+            content: Value::Object(event.content.clone()),
+            attachment: None,
+        });
     }
-    let text = |key: &str| {
-        event
-            .content
-            .get(key)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let body = text("body").ok_or(Unfoldable("a message without a body that is a string"))?;
-    if event.kind == "m.room.message" {
-        let kind = text("msgtype").ok_or(Unfoldable("a message without a msgtype"))?;
-        return Ok((kind, body));
-    }
-    Ok((event.kind.clone(), body))
-}
-
-/// `formatted_body` as far as a web page may show it.
-fn formatted_body(event: &IncomingEvent) -> Option<String> {
-    let format = event.content.get("format").and_then(Value::as_str);
-    let html = event
+    let mut shown = shown(&event.kind, &event.content)?;
+    if event
         .content
-        .get("formatted_body")
-        .and_then(Value::as_str)?;
-    (format == Some("org.matrix.custom.html") && event.redacted_because.is_none())
-        .then(|| ammonia::clean(html))
+        .get("m.relates_to")
+        .is_some_and(|r| r.get("m.in_reply_to").is_some())
+    {
+        strip_fallback(&mut shown);
+    }
+    Ok(shown)
 }
 
-fn thread_root(relation: Option<&Value>) -> Option<String> {
-    let relation = relation?;
-    let is_thread = relation.get("rel_type").and_then(Value::as_str) == Some("m.thread");
-    is_thread
-        .then(|| event_id(relation.get("event_id")?))
-        .flatten()
+/// What a content of an event of this type shows.
+///
+/// # Errors
+///
+/// [`Unfoldable`] without a `msgtype` or a text.
+pub(super) fn shown(kind: &str, content: &Map<String, Value>) -> Result<Shown, Unfoldable> {
+    let text = |key: &str| content.get(key).and_then(Value::as_str).map(str::to_owned);
+    let of_its_own = matches!(kind, "m.room.message" | "m.sticker");
+    let body = if of_its_own {
+        text("body")
+    } else {
+        extensible::text(content)
+    };
+    let formatted = match text("format").as_deref() {
+        Some("org.matrix.custom.html") => text("formatted_body"),
+        _ if of_its_own => None,
+        _ => extensible::html(content),
+    };
+    let kind = if kind == "m.room.message" {
+        text("msgtype").ok_or(Unfoldable("a message without a msgtype"))?
+    } else {
+        kind.to_owned()
+    };
+    Ok(Shown {
+        body: body.ok_or(Unfoldable("a message without a body that is a string"))?,
+        formatted_body: formatted.as_deref().map(html::clean),
+        content: Value::Object(content.clone()),
+        attachment: attachment::fold(&kind, content),
+        kind,
+    })
 }
 
-fn reply_to(relation: Option<&Value>) -> Option<String> {
-    let relation = relation?;
+/// What older clients write before an answer: the message that it answers, quoted
+/// (specification 1.12, "Fallbacks for rich replies"). `replyTo` says it better.
+fn strip_fallback(shown: &mut Shown) {
+    let quotes_somebody = ["> <@", "> * <@"]
+        .iter()
+        .any(|start| shown.body.starts_with(start));
+    if !quotes_somebody {
+        return;
+    }
+    let answer: Vec<_> = shown
+        .body
+        .split('\n')
+        .skip_while(|line| line.starts_with("> "))
+        .collect();
+    let answer = match answer.as_slice() {
+        ["", rest @ ..] => rest.join("\n"),
+        rest => rest.join("\n"),
+    };
+    // A message that is nothing but a quotation was meant as one.
+    if !answer.is_empty() {
+        shown.body = answer;
+    }
+}
+
+fn reply_to(event: &IncomingEvent) -> Option<String> {
+    let relation = event.content.get("m.relates_to")?;
     if relation.get("is_falling_back") == Some(&Value::Bool(true)) {
         return None;
     }
-    event_id(relation.get("m.in_reply_to")?.get("event_id")?)
-}
-
-fn event_id(value: &Value) -> Option<String> {
-    let id = value.as_str()?;
-    (1..=MAX_ID_BYTES)
-        .contains(&id.len())
-        .then(|| id.to_owned())
+    event_id(relation.get("m.in_reply_to")?.get("event_id"))
 }

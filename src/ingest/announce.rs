@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::relations::Updated;
 use crate::{
     db::{
         messages::Stored,
@@ -80,30 +81,59 @@ fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
     });
 }
 
-/// The frames for messages that are no longer what they were.
+/// The frames for messages that are no longer what they were, and the views whose
+/// unread messages have to be counted again, because a redacted one is none.
 #[must_use]
 pub fn updated(
-    messages: &[Stored],
+    redacted: &[Stored],
+    updated: Vec<Updated>,
     rooms: &HashMap<String, Room>,
     bridges: &Bridges,
 ) -> (Vec<Frame>, Vec<View>) {
     let mut frames = Vec::new();
     let mut views = BTreeSet::new();
-    for message in messages {
+    for message in redacted {
         for viewer in viewers(message, rooms, bridges) {
-            let (user_id, conversation_id) = (viewer.user_id.to_owned(), message.conversation_id);
             views.insert(View {
-                user_id: user_id.clone(),
-                conversation_id,
+                user_id: viewer.user_id.to_owned(),
+                conversation_id: message.conversation_id,
             });
-            let kind = FrameKind::MessageUpdated {
-                conversation_id,
-                message_id: message.id,
-            };
-            frames.push(Frame { user_id, kind });
+            frames.push(message_updated(&viewer, message));
         }
     }
+    let taken: BTreeSet<_> = redacted.iter().map(|message| message.id).collect();
+    for Updated { message, since } in updated {
+        if taken.contains(&message.id) {
+            continue;
+        }
+        // Whoever had left when it was edited still sees what it was.
+        let now = since.map(|received_at| Stored {
+            received_at,
+            ..message.clone()
+        });
+        let told = now.map(|now| viewers(&now, rooms, bridges));
+        let sees = |viewer: &Viewer<'_>| {
+            told.as_ref()
+                .is_none_or(|told| told.iter().any(|v| v.user_id == viewer.user_id))
+        };
+        let all = viewers(&message, rooms, bridges);
+        frames.extend(
+            all.iter()
+                .filter(|v| sees(v))
+                .map(|v| message_updated(v, &message)),
+        );
+    }
     (frames, views.into_iter().collect())
+}
+
+fn message_updated(viewer: &Viewer<'_>, message: &Stored) -> Frame {
+    Frame {
+        user_id: viewer.user_id.to_owned(),
+        kind: FrameKind::MessageUpdated {
+            conversation_id: message.conversation_id,
+            message_id: message.id,
+        },
+    }
 }
 
 /// Everybody with a grant for a message, each Clerk user once however many

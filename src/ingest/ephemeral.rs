@@ -6,13 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::QueryResult;
 use serde_json::value::RawValue;
 
-use super::{Ingest, announce::is_own};
+use super::{Ingest, reads};
 use crate::{
-    db::{
-        Connection, messages, receipts,
-        rooms::Room,
-        viewers::{self, ReadThrough, View},
-    },
+    db::{Connection, receipts, rooms::Room, viewers},
     matrix::{bridges::Bridges, ephemeral},
     model::{
         ephemeral::{Ephemeral, Receipt},
@@ -71,6 +67,8 @@ impl Passing {
     ) -> QueryResult<Vec<Frame>> {
         let of_mapped: Vec<_> = self
             .receipts()
+            // Who has read one thread has not read the conversation.
+            .filter(|r| !r.in_thread)
             .filter(|r| known.get(&r.room_id).is_some_and(Room::is_ingested))
             .cloned()
             .collect();
@@ -78,34 +76,22 @@ impl Passing {
             return Ok(Vec::new());
         }
         let moved = receipts::upsert(conn, &of_mapped).await?;
-        let targets: Vec<_> = moved
-            .iter()
-            .map(|m| (m.room_id.clone(), m.event_id.clone()))
-            .collect();
-        let messages = messages::find(conn, &targets).await?;
+        let rooms: Vec<_> = moved.iter().map(|m| m.room_id.as_str()).collect();
+        let events: Vec<_> = moved.iter().map(|m| m.event_id.as_str()).collect();
+        let places = receipts::places(conn, &rooms, &events).await?;
         let mut reads = Vec::new();
         for receipt in &moved {
-            let Some(room) = known.get(&receipt.room_id) else {
-                continue;
-            };
-            let bridge_id = room.mapped.as_ref().map_or("", |m| m.bridge_id.as_str());
-            let external_id = bridges.external_id(bridge_id, &receipt.user_id);
-            for message in messages
+            let targets = places
                 .iter()
-                .filter(|m| (&m.room_id, &m.event_id) == (&receipt.room_id, &receipt.event_id))
-            {
-                for grant in room.grants.iter().filter(|grant| {
-                    grant.is_open() && is_own(grant, &receipt.user_id, external_id.as_deref())
-                }) {
-                    reads.push(ReadThrough {
-                        view: View {
-                            user_id: grant.user_id.clone(),
-                            conversation_id: message.conversation_id,
-                        },
-                        at: message.timestamp,
-                        event_id: message.event_id.clone(),
-                    });
-                }
+                .filter(|p| (&p.room_id, &p.event_id) == (&receipt.room_id, &receipt.event_id));
+            for place in targets {
+                let receipt = reads::Receipt {
+                    room_id: &receipt.room_id,
+                    user_id: &receipt.user_id,
+                    event_id: &receipt.event_id,
+                    at: place.at,
+                };
+                reads.extend(reads::of(&receipt, known, bridges));
             }
         }
         let changed = viewers::read_through(conn, &reads).await?;

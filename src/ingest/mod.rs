@@ -1,12 +1,15 @@
 //! The pipeline from raw events to committed rows.
 //!
 //! A push ([`transaction`]) and a page of history ([`store()`]) take the same way:
-//! decode, sort by what the room is ([`partition`]), fold, write in sets, and
-//! tell the viewers ([`announce`]). It calls nobody but Postgres.
+//! decode, sort by what the room is ([`partition`]), fold ([`facts`]), write in sets
+//! ([`store()`], [`states`], [`relations`], [`reads`]), and tell the viewers ([`announce`]). It calls nobody but Postgres.
 
 mod announce;
 mod ephemeral;
+mod facts;
 mod partition;
+mod reads;
+mod relations;
 mod states;
 mod store;
 pub mod transaction;

@@ -79,10 +79,9 @@ async fn derive(
         state::derive_participants(conn, &people).await?;
     }
     state::derive_memberships(conn, rooms).await?;
-    let services: Vec<_> = bridges.services().map(str::to_owned).collect();
-    state::derive_conversations(conn, rooms, &services).await?;
+    state::derive_conversations(conn, rooms).await?;
     let conversations = conversations_of(conn, rooms).await?;
-    let mut views = viewers::derive_titles(conn, &conversations).await?;
+    let mut views = people_changed(conn, bridges, &conversations).await?;
     let access: Vec<_> = changed
         .iter()
         .map(|c| View {
@@ -98,6 +97,22 @@ async fn derive(
         changed: views,
         access_changed: !changed.is_empty(),
     })
+}
+
+/// Decides again who is nobody in these conversations, and what they are called.
+/// Returns every viewer of them.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub(super) async fn people_changed(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    conversations: &[Uuid],
+) -> QueryResult<Vec<View>> {
+    let services: Vec<_> = bridges.services().map(str::to_owned).collect();
+    state::derive_services(conn, conversations, &services).await?;
+    viewers::derive_titles(conn, conversations).await
 }
 
 /// Opens and ends grants, and gives whoever gained one a row of their own.

@@ -7,20 +7,21 @@ use futures_util::future::{try_join, try_join3, try_join5};
 use serde_json::Map;
 use uuid::Uuid;
 
-use super::{announce, partition::partition, states};
+use super::{
+    announce,
+    facts::{Facts, Placed},
+    reads, relations, states,
+};
 use crate::{
     db::{
         Connection,
         dead_letters::{self, DeadLetter},
-        jobs,
-        messages::{self, NewMessage},
+        jobs, messages, participants, redactions,
         rooms::{self, Room},
         state, stream, viewers,
     },
-    fold,
     matrix::bridges::Bridges,
     model::{
-        change::{Change, Message, Redaction, State},
         frame::{Frame, FrameKind},
         incoming::IncomingEvent,
     },
@@ -50,15 +51,6 @@ pub struct Stored {
     pub heads: Vec<stream::Head>,
 }
 
-/// What the fold made of a batch.
-#[derive(Debug, Default)]
-struct Changes {
-    messages: Vec<Message>,
-    states: Vec<State>,
-    redactions: Vec<Redaction>,
-    dead: Vec<DeadLetter>,
-}
-
 /// Stores a batch inside the caller's transaction. The caller has locked the
 /// batch's rooms, before anything else, and `known` them since; the viewers'
 /// positions are locked last. `frames` go out before the batch's own.
@@ -74,42 +66,41 @@ pub(crate) async fn store(
     mut frames: Vec<Frame>,
 ) -> QueryResult<Stored> {
     let room_ids: Vec<_> = batch.rooms().into_iter().collect();
-    let (changes, discover) = fold_batch(batch, &known);
+    let (facts, discover) = Facts::of(batch, &known);
     let jobs_queued = queue_discovery(conn, &discover).await?;
-    let targets = targets(&changes.redactions);
+    let (in_rooms, redacted) = facts.redacted();
+    let redacted = (in_rooms.as_slice(), redacted.as_slice());
     let ((), pruned) = try_join(
-        messages::insert_redactions(conn, &changes.redactions),
-        state::prune_redacted(conn, &targets),
+        redactions::insert(conn, &facts.redactions),
+        state::prune_redacted(conn, redacted),
     )
     .await?;
-    let derived = states::apply(conn, bridges, &changes.states, pruned).await?;
+    let derived = states::apply(conn, bridges, &facts.states, pruned).await?;
     if derived.access_changed {
         known = rooms::load(conn, &room_ids).await?;
     }
-    frames.extend(derived.changed.into_iter().map(conversation_updated));
+    let dead_letters = dead_letters::insert(conn, &facts.dead).await?;
+    let beside_messages = facts.beside_messages();
+    let placed = facts.place(&known, bridges);
+    let Written {
+        stored,
+        redacted,
+        updated,
+    } = write(conn, bridges, &placed, redacted).await?;
+    let read = reads::catch_up(conn, &beside_messages, &known, bridges).await?;
 
-    let new = placed(changes.messages, &known, bridges);
-    let (joined, stored, redacted) = try_join3(
-        messages::ensure_senders(conn, &new),
-        messages::insert(conn, &new),
-        messages::redact(conn, &targets),
-    )
-    .await?;
-    if !joined.is_empty() {
-        // No frame for it: the message that brought them carries its sender.
-        viewers::derive_titles(conn, &joined).await?;
-    }
-    let dead_letters = dead_letters::insert(conn, &changes.dead).await?;
     let told = announce::announce(&stored, &known, bridges);
-    let (updated, recount) = announce::updated(&redacted, &known, bridges);
+    let (updates, recount) = announce::updated(&redacted, updated, &known, bridges);
+    frames.extend(derived.changed.into_iter().map(conversation_updated));
     frames.extend(told.frames);
     frames.extend(told.history.into_iter().map(conversation_updated));
-    frames.extend(updated);
+    frames.extend(updates);
+    frames.extend(read.into_iter().map(conversation_updated));
     // What was known already is no sign of life.
     let news = !stored.is_empty() || !frames.is_empty();
     let active: Vec<_> = room_ids
         .into_iter()
-        .filter(|room_id| news && is_ingested(&known, room_id))
+        .filter(|room_id| news && known.get(room_id).is_some_and(Room::is_ingested))
         .collect();
     let ((), _, _, (), heads) = try_join5(
         viewers::add(conn, &told.seen),
@@ -127,6 +118,47 @@ pub(crate) async fn store(
     })
 }
 
+/// What the writing of messages and of what is about them has changed.
+struct Written {
+    stored: Vec<messages::Stored>,
+    redacted: Vec<messages::Stored>,
+    updated: Vec<relations::Updated>,
+}
+
+async fn write(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    placed: &Placed,
+    redacted: (&[String], &[String]),
+) -> QueryResult<Written> {
+    // Before the messages, in a step of its own: statements that go out together may
+    // overtake one that is not prepared yet.
+    let mut touched = relations::store(conn, placed).await?;
+    let no_messages = relations::forget_edits(conn, placed).await?;
+    let (new_speakers, stored, taken) = try_join3(
+        participants::ensure_speakers(conn, &placed.speakers),
+        messages::insert(conn, &placed.messages),
+        messages::redact(conn, redacted),
+    )
+    .await?;
+    if !new_speakers.is_empty() {
+        // No frame for it: the message that brought them carries its sender.
+        states::people_changed(conn, bridges, &new_speakers).await?;
+    }
+    relations::attach(conn, placed).await?;
+    relations::redact(conn, redacted, &mut touched).await?;
+    touched.awaited(&stored);
+    let updated = touched.derive(conn, &stored).await?;
+    if !no_messages.is_empty() {
+        viewers::recount_all(conn, &no_messages).await?;
+    }
+    Ok(Written {
+        stored,
+        redacted: taken,
+        updated,
+    })
+}
+
 impl Batch {
     /// The rooms that it concerns, sorted.
     pub(super) fn rooms(&self) -> BTreeSet<String> {
@@ -134,52 +166,6 @@ impl Batch {
         let dead = self.undecodable.iter().map(|dead| &dead.room_id);
         events.chain(dead).cloned().collect()
     }
-}
-
-/// Folds what may be kept of a batch; the rooms to resolve come with it.
-fn fold_batch(batch: Batch, known: &HashMap<String, Room>) -> (Changes, BTreeSet<String>) {
-    let Batch {
-        events,
-        undecodable,
-        raw,
-    } = batch;
-    let parts = partition(events, known);
-    let mut changes = fold_all(parts.folded, &raw);
-    changes.dead.extend(
-        undecodable
-            .into_iter()
-            .filter(|dead| is_ingested(known, &dead.room_id)),
-    );
-    changes
-        .redactions
-        .extend(fold_all(parts.redactions, &raw).redactions);
-    (changes, parts.discover)
-}
-
-fn is_ingested(rooms: &HashMap<String, Room>, room_id: &str) -> bool {
-    rooms.get(room_id).is_some_and(Room::is_ingested)
-}
-
-/// Folds each event on its own: one that is no good becomes a dead letter, and
-/// its neighbours never notice.
-fn fold_all(events: Vec<IncomingEvent>, raw: &HashMap<String, String>) -> Changes {
-    let mut changes = Changes::default();
-    for event in events {
-        match fold::fold(&event) {
-            Ok(facts) => facts.into_iter().for_each(|fact| match fact {
-                Change::Message(message) => changes.messages.push(message),
-                Change::State(state) => changes.states.push(state),
-                Change::Redaction(redaction) => changes.redactions.push(redaction),
-            }),
-            Err(unfoldable) => changes.dead.push(DeadLetter {
-                raw: raw.get(&event.event_id).cloned().unwrap_or_default(),
-                room_id: event.room_id,
-                event_id: event.event_id,
-                error: unfoldable.0,
-            }),
-        }
-    }
-    changes
 }
 
 /// Queues the resolution of rooms: a job each, however often it is asked for.
@@ -199,42 +185,6 @@ async fn queue_discovery(conn: &mut Connection, room_ids: &BTreeSet<String>) -> 
         .collect();
     jobs::enqueue(conn, &queued).await?;
     Ok(true)
-}
-
-/// What redactions aim at: room and event.
-fn targets(redactions: &[Redaction]) -> Vec<(String, String)> {
-    redactions
-        .iter()
-        .map(|r| (r.room_id.clone(), r.redacts.clone()))
-        .collect()
-}
-
-/// Messages with what their rooms say of them.
-fn placed(
-    messages: Vec<Message>,
-    rooms: &HashMap<String, Room>,
-    bridges: &Bridges,
-) -> Vec<NewMessage> {
-    let place = |message: Message| {
-        let room = rooms.get(&message.room_id)?;
-        let mapped = room.mapped.as_ref()?;
-        // History reaches into times when no customer was in the room: what nobody
-        // may see is not kept either.
-        if !room
-            .grants
-            .iter()
-            .any(|grant| grant.covers(message.received_at))
-        {
-            return None;
-        }
-        let external_id = bridges.external_id(&mapped.bridge_id, &message.sender);
-        Some(NewMessage {
-            conversation_id: mapped.conversation_id,
-            external_id,
-            message,
-        })
-    };
-    messages.into_iter().filter_map(place).collect()
 }
 
 fn conversation_updated(view: viewers::View) -> Frame {

@@ -268,7 +268,7 @@ fn kept(events: &[IncomingEvent]) -> Vec<State> {
         .flat_map(|event| fold::fold(event).unwrap_or_default())
         .filter_map(|change| match change {
             Change::State(state) => Some(state),
-            Change::Message(_) | Change::Redaction(_) => None,
+            _ => None,
         })
         .collect()
 }

@@ -65,6 +65,9 @@ fn receipts(wire: &Wire) -> Vec<Ephemeral> {
                     event_id: event_id.clone(),
                     ts: receipt.get("ts").and_then(Value::as_i64).unwrap_or(0),
                     private,
+                    in_thread: receipt
+                        .get("thread_id")
+                        .is_some_and(|thread| thread != "main"),
                 }));
             }
         }
@@ -102,18 +105,27 @@ mod tests {
     #[test]
     fn receipts_are_public_or_private() {
         let receipt = json!({"type": "m.receipt", "room_id": "!r", "content": {
-            "$e": {"m.read": {"@a:b": {"ts": 5}}, "m.read.private": {"@c:d": {}}},
+            "$e": {"m.read": {"@a:b": {"ts": 5, "thread_id": "main"}},
+                   "m.read.private": {"@c:d": {"thread_id": "$t"}}},
         }});
         let seen: Vec<_> = decoded(&receipt)
             .into_iter()
             .map(|part| match part {
-                Ephemeral::Receipt(receipt) => (receipt.user_id, receipt.ts, receipt.private),
+                Ephemeral::Receipt(receipt) => (
+                    receipt.user_id,
+                    receipt.ts,
+                    receipt.private,
+                    receipt.in_thread,
+                ),
                 Ephemeral::Typing { .. } => panic!("a receipt"),
             })
             .collect();
         assert_eq!(
             seen,
-            [("@a:b".to_owned(), 5, false), ("@c:d".to_owned(), 0, true)]
+            [
+                ("@a:b".to_owned(), 5, false, false),
+                ("@c:d".to_owned(), 0, true, true)
+            ]
         );
     }
 

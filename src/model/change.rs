@@ -8,6 +8,10 @@ use serde_json::Value;
 pub enum Change {
     /// A message exists.
     Message(Message),
+    /// A message has another version.
+    Edit(Edit),
+    /// Somebody reacted to an event.
+    Reaction(Reaction),
     /// A state event exists.
     State(State),
     /// An event is redacted, for ever, whether it is known yet or not.
@@ -23,16 +27,10 @@ pub struct Message {
     pub room_id: String,
     /// Its sender's Matrix id.
     pub sender: String,
-    /// The event's type, which is all that a redaction leaves of `kind`.
+    /// The event's type, which is all that a redaction leaves of [`Shown::kind`].
     pub event_type: String,
-    /// `msgtype`, or the event's type where there is none.
-    pub kind: String,
-    /// The plain body; empty for what nobody can read.
-    pub body: String,
-    /// `formatted_body`, made safe for a web page.
-    pub formatted_body: Option<String>,
-    /// The whole content.
-    pub content: Value,
+    /// What it shows.
+    pub shown: Shown,
     /// Milliseconds since 1970, raw.
     pub origin_server_ts: i64,
     /// The shown time.
@@ -45,6 +43,87 @@ pub struct Message {
     pub thread_root: Option<String>,
     /// Whether it reached the homeserver long after its own time.
     pub historical: bool,
+}
+
+/// What a message, or one version of it, shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// `msgtype`, or the event's type where there is none.
+    pub kind: String,
+    /// The plain body; empty for what nobody can read.
+    pub body: String,
+    /// `formatted_body`, made safe for a web page.
+    pub formatted_body: Option<String>,
+    /// The whole content.
+    pub content: Value,
+    /// The file that came with it.
+    pub attachment: Option<Attachment>,
+}
+
+/// A file that an event names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Where it is: `mxc://<server>/<media id>`.
+    pub mxc: String,
+    /// `image`, `video`, `audio`, `voice`, `file` or `sticker`.
+    pub kind: &'static str,
+    /// Its name.
+    pub filename: Option<String>,
+    /// Its MIME type, as the sender claims.
+    pub mime_type: Option<String>,
+    /// Bytes, as the sender claims.
+    pub size: Option<i64>,
+    /// Pixels.
+    pub width: Option<i32>,
+    /// Pixels.
+    pub height: Option<i32>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
+}
+
+/// An `m.replace` of a message. Whether it is valid depends on its target, which
+/// need not be known yet: sender and type have to be equal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// Its own event id.
+    pub event_id: String,
+    /// Its room.
+    pub room_id: String,
+    /// Its sender's Matrix id.
+    pub sender: String,
+    /// The event's type.
+    pub event_type: String,
+    /// The message that it replaces.
+    pub replaces: String,
+    /// What the message shows from then on: its `m.new_content`, without a relation.
+    pub shown: Shown,
+    /// Milliseconds since 1970, raw: orders edits.
+    pub origin_server_ts: i64,
+    /// The shown time.
+    pub timestamp: DateTime<Utc>,
+    /// When the homeserver received it.
+    pub received_at: DateTime<Utc>,
+}
+
+/// An `m.annotation`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    /// Its own event id.
+    pub event_id: String,
+    /// Its room.
+    pub room_id: String,
+    /// Who reacted.
+    pub sender: String,
+    /// The event that it is about.
+    pub target: String,
+    /// The emoji, or whatever the key is.
+    pub key: String,
+    /// Milliseconds since 1970, raw.
+    pub origin_server_ts: i64,
+    /// The shown time.
+    pub timestamp: DateTime<Utc>,
+    /// When the homeserver received it.
+    pub received_at: DateTime<Utc>,
 }
 
 /// A state event of a kind that Tributary keeps.

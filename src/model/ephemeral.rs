@@ -27,4 +27,6 @@ pub struct Receipt {
     pub ts: i64,
     /// Whether it is for its owner alone.
     pub private: bool,
+    /// Whether only the messages of one thread are read up to there.
+    pub in_thread: bool,
 }

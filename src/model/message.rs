@@ -1,7 +1,7 @@
 //! Messages as the web app sees them.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,10 +59,28 @@ pub struct FullMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub content: Option<Value>,
+    /// Of an edited message every version, the original first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Version>,
+}
+
+/// One version of an edited message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Its Matrix event.
+    pub event_id: String,
+    /// The plain text.
+    pub body: String,
+    /// HTML, safe to show.
+    pub formatted_body: Option<String>,
+    /// When it was written.
+    #[serde(serialize_with = "super::time::milliseconds")]
+    pub at: DateTime<Utc>,
 }
 
 /// Everybody who reacted with one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reaction {
     /// The emoji, or whatever the key is.
@@ -76,7 +94,7 @@ pub struct Reaction {
 }
 
 /// A file that came with a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
     /// Its id under `/api/media/`.

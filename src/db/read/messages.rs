@@ -6,6 +6,7 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -13,23 +14,85 @@ use super::{Page, avatar_url};
 use crate::{
     db::{
         Connection,
-        viewers::{IS_SELF, MAY_SEE},
+        viewers::{MAY_SEE, is_self, may_see},
     },
     model::{
-        message::{FullMessage, Message},
+        message::{FullMessage, Message, Version},
         participant::Participant,
     },
 };
 
-/// What a message shows, from `m`, its sender `p` and its conversation `conv`, to viewer `a`.
-const COLUMNS: &str = "m.id, m.conversation_id, m.event_id, m.type AS kind, m.body, m.formatted_body,
-    m.timestamp, m.deleted_at, m.historical,
-    (SELECT r.id FROM tributary.messages r WHERE r.room_id = m.room_id AND r.event_id = m.reply_to_event_id)
-        AS reply_to,
-    (SELECT r.id FROM tributary.messages r WHERE r.room_id = m.room_id AND r.event_id = m.thread_root_event_id)
-        AS thread_root,
+/// Is version `v` of message `m` a valid one that viewer `a` may see?
+macro_rules! visible_version {
+    () => {
+        concat!(
+            "v.sender = m.sender AND v.event_type = m.event_type AND v.content IS NOT NULL
+         AND (v.event_id = v.target_event_id OR ",
+            may_see!("v.received_at"),
+            ")"
+        )
+    };
+}
+
+/// What a message shows to viewer `a`, from `m`, [`OF_MESSAGE`] and its conversation `conv`.
+const COLUMNS: &str = concat!(
+    "m.id, m.conversation_id, m.event_id, m.timestamp, m.deleted_at, m.historical,
+    CASE WHEN old.version IS NULL THEN m.type ELSE old.type END AS kind,
+    CASE WHEN old.version IS NULL THEN m.body ELSE old.body END AS body,
+    CASE WHEN old.version IS NULL THEN m.formatted_body ELSE old.formatted_body END AS formatted_body,
+    CASE WHEN old.version IS NULL THEN m.edited_at ELSE old.edited_at END AS edited_at,
+    (SELECT r.id FROM tributary.messages r
+     WHERE r.room_id = m.room_id AND r.event_id = m.reply_to_event_id AND ",
+    may_see!("r.received_at"),
+    ") AS reply_to,
+    (SELECT r.id FROM tributary.messages r
+     WHERE r.room_id = m.room_id AND r.event_id = m.thread_root_event_id AND ",
+    may_see!("r.received_at"),
+    ") AS thread_root,
+    (SELECT jsonb_agg(jsonb_build_object('mediaId', f.media_id, 'kind', f.kind, 'filename', f.filename,
+         'mimeType', f.mime_type, 'size', f.size, 'width', f.width, 'height', f.height,
+         'durationMs', f.duration_ms, 'state', i.state))
+     FROM tributary.attachments f JOIN tributary.media i ON i.id = f.media_id
+     WHERE f.room_id = m.room_id
+       AND f.event_id = coalesce(old.version, m.edit_event_id, m.event_id)) AS attachments,
+    CASE WHEN m.metadata -> 'reactions' <> '[]' THEN (
+         SELECT jsonb_agg(jsonb_build_object('key', k.key, 'count', k.count, 'senders', k.senders,
+             'mine', k.mine) ORDER BY k.first, k.key COLLATE \"C\")
+         FROM (SELECT s.key, count(*) AS count, min(s.first) AS first,
+                      jsonb_agg(rp.id ORDER BY s.first, s.sender COLLATE \"C\") AS senders,
+                      bool_or(",
+    is_self!("rp"),
+    ") AS mine
+               FROM (SELECT r.key, r.sender, min(r.origin_server_ts) AS first
+                     FROM tributary.reactions r
+                     WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id AND ",
+    may_see!("r.received_at"),
+    "                GROUP BY r.key, r.sender) AS s
+               JOIN tributary.participants rp
+                 ON rp.conversation_id = m.conversation_id AND rp.matrix_user_id = s.sender
+               GROUP BY s.key) AS k) END AS reactions,
     p.id AS sender_id, p.matrix_user_id, p.external_id, p.display_name, p.membership,
-    (SELECT i.id FROM tributary.media i WHERE i.id = p.avatar_media_id AND i.state = 'stored') AS avatar";
+    (SELECT i.id FROM tributary.media i WHERE i.id = p.avatar_media_id AND i.state = 'stored') AS avatar,
+    ",
+    is_self!("p"),
+    " AS is_self"
+);
+
+/// The sender `p` of message `m`, and the version `old` that is shown to viewer `a`
+/// when the newest one came after they had left.
+const OF_MESSAGE: &str = concat!(
+    "JOIN tributary.participants p ON p.id = m.sender_id
+     LEFT JOIN LATERAL (
+         SELECT v.event_id AS version, v.type, v.body, v.formatted_body, v.content,
+                CASE WHEN v.event_id <> v.target_event_id THEN v.timestamp END AS edited_at
+         FROM tributary.message_versions v
+         WHERE m.edit_received_at IS NOT NULL AND NOT ",
+    may_see!("m.edit_received_at"),
+    " AND v.room_id = m.room_id AND v.target_event_id = m.event_id AND ",
+    visible_version!(),
+    "    ORDER BY v.event_id = v.target_event_id, v.origin_server_ts DESC, v.event_id COLLATE \"C\" DESC
+         LIMIT 1) AS old ON true"
+);
 
 #[derive(QueryableByName)]
 struct Row {
@@ -48,6 +111,8 @@ struct Row {
     #[diesel(sql_type = Timestamptz)]
     timestamp: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    edited_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Bool)]
     historical: bool,
@@ -55,6 +120,10 @@ struct Row {
     reply_to: Option<Uuid>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     thread_root: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    attachments: Option<Value>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    reactions: Option<Value>,
     #[diesel(sql_type = SqlUuid)]
     sender_id: Uuid,
     #[diesel(sql_type = Text)]
@@ -90,15 +159,21 @@ impl From<Row> for Message {
             body: row.body,
             formatted_body: row.formatted_body,
             timestamp: row.timestamp,
-            edited_at: None,
+            edited_at: row.edited_at,
             deleted_at: row.deleted_at,
             reply_to: row.reply_to,
             thread_root: row.thread_root,
-            reactions: Vec::new(),
-            attachments: Vec::new(),
+            reactions: built(row.reactions),
+            attachments: built(row.attachments),
             historical: row.historical,
         }
     }
+}
+
+/// What a query of this file has built.
+fn built<T: DeserializeOwned>(json: Option<Value>) -> Vec<T> {
+    json.and_then(|json| serde_json::from_value(json).ok())
+        .unwrap_or_default()
 }
 
 /// A place between two messages of a conversation: behind the one with this
@@ -125,11 +200,11 @@ pub async fn page(
     limit: i64,
 ) -> QueryResult<Option<Page<Message, Place>>> {
     let rows: Vec<Row> = sql_query(format!(
-        "SELECT {COLUMNS}, {IS_SELF} AS is_self
+        "SELECT {COLUMNS}
          FROM tributary.conversation_access a
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          JOIN tributary.messages m ON m.conversation_id = conv.id
-         JOIN tributary.participants p ON p.id = m.sender_id
+         {OF_MESSAGE}
          WHERE a.user_id = $1 AND a.conversation_id = $2 AND {MAY_SEE}
            AND ($3::timestamptz IS NULL
                 OR (m.timestamp, m.event_id COLLATE \"C\") < ($3, $4::text COLLATE \"C\"))
@@ -185,7 +260,15 @@ pub async fn full(
         return Ok(None);
     };
     let content = content_of(conn, user_id, id).await?;
-    Ok(Some(FullMessage { message, content }))
+    let versions = match message.edited_at {
+        Some(_) => versions_of(conn, user_id, id).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(FullMessage {
+        message,
+        content,
+        versions,
+    }))
 }
 
 async fn content_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResult<Option<Value>> {
@@ -195,9 +278,11 @@ async fn content_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResu
         content: Option<Value>,
     }
     let row: Option<Content> = sql_query(format!(
-        "SELECT m.content FROM tributary.messages m
+        "SELECT CASE WHEN old.version IS NULL THEN m.content ELSE old.content END AS content
+         FROM tributary.messages m
          JOIN tributary.conversation_access a
            ON a.conversation_id = m.conversation_id AND a.user_id = $1
+         {OF_MESSAGE}
          WHERE m.id = $2 AND {MAY_SEE}"
     ))
     .bind::<Text, _>(user_id)
@@ -206,6 +291,44 @@ async fn content_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResu
     .await
     .optional()?;
     Ok(row.and_then(|row| row.content))
+}
+
+async fn versions_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResult<Vec<Version>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        event_id: String,
+        #[diesel(sql_type = Text)]
+        body: String,
+        #[diesel(sql_type = Nullable<Text>)]
+        formatted_body: Option<String>,
+        #[diesel(sql_type = Timestamptz)]
+        at: DateTime<Utc>,
+    }
+    let rows: Vec<Row> = sql_query(concat!(
+        "SELECT v.event_id, v.body, v.formatted_body, v.timestamp AS at
+         FROM tributary.messages m
+         JOIN tributary.conversation_access a
+           ON a.conversation_id = m.conversation_id AND a.user_id = $1
+         JOIN tributary.message_versions v
+           ON v.room_id = m.room_id AND v.target_event_id = m.event_id
+         WHERE m.id = $2 AND ",
+        may_see!("m.received_at"),
+        " AND ",
+        visible_version!(),
+        " ORDER BY v.event_id <> v.target_event_id, v.origin_server_ts, v.event_id COLLATE \"C\""
+    ))
+    .bind::<Text, _>(user_id)
+    .bind::<SqlUuid, _>(id)
+    .load(conn)
+    .await?;
+    let version = |row: Row| Version {
+        event_id: row.event_id,
+        body: row.body,
+        formatted_body: row.formatted_body,
+        at: row.at,
+    };
+    Ok(rows.into_iter().map(version).collect())
 }
 
 /// Those of these messages that the viewer may see, in no order.
@@ -219,11 +342,11 @@ pub async fn by_ids(
     ids: &[Uuid],
 ) -> QueryResult<Vec<Message>> {
     let rows: Vec<Row> = sql_query(format!(
-        "SELECT {COLUMNS}, {IS_SELF} AS is_self
+        "SELECT {COLUMNS}
          FROM tributary.messages m
          JOIN tributary.conversations conv ON conv.id = m.conversation_id
          JOIN tributary.conversation_access a ON a.conversation_id = conv.id AND a.user_id = $1
-         JOIN tributary.participants p ON p.id = m.sender_id
+         {OF_MESSAGE}
          WHERE m.id = ANY($2) AND {MAY_SEE}"
     ))
     .bind::<Text, _>(user_id)
@@ -244,14 +367,14 @@ pub async fn last_of(
     conversation_ids: &[Uuid],
 ) -> QueryResult<Vec<Message>> {
     let rows: Vec<Row> = sql_query(format!(
-        "SELECT {COLUMNS}, {IS_SELF} AS is_self
+        "SELECT {COLUMNS}
          FROM tributary.conversation_access a
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          CROSS JOIN LATERAL (
              SELECT m.* FROM tributary.messages m
              WHERE m.conversation_id = a.conversation_id AND {MAY_SEE}
              ORDER BY m.timestamp DESC, m.event_id COLLATE \"C\" DESC LIMIT 1) AS m
-         JOIN tributary.participants p ON p.id = m.sender_id
+         {OF_MESSAGE}
          WHERE a.user_id = $1 AND a.conversation_id = ANY($2)"
     ))
     .bind::<Text, _>(user_id)

@@ -1,0 +1,59 @@
+//! Media by their Matrix addresses: a row exists as long as something shows it.
+
+use diesel::{
+    QueryResult, sql_query,
+    sql_types::{Array, Text, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use uuid::Uuid;
+
+use super::{Connection, statement::Keep as _};
+
+/// Makes sure that there is a row for each of these `mxc://` addresses.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn ensure(mut conn: &Connection, addresses: &[&str]) -> QueryResult<()> {
+    sql_query(
+        "INSERT INTO tributary.media (mxc)
+         SELECT DISTINCT mxc FROM unnest($1::text[]) AS mxc ORDER BY mxc
+         ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(addresses)
+    .kept()
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}
+
+/// Deletes those of these rows that nothing shows any more.
+///
+/// They are locked in a statement of its own, so that the deletion sees what was
+/// committed by then; one that somebody else holds is about to be shown.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sql_query(
+        "SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .execute(&mut conn)
+    .await?;
+    sql_query(
+        "DELETE FROM tributary.media i
+         WHERE i.id IN (SELECT id FROM tributary.media WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)
+         AND NOT EXISTS (SELECT 1 FROM tributary.attachments a WHERE a.media_id = i.id)
+         AND NOT EXISTS (SELECT 1 FROM tributary.conversations c WHERE c.avatar_media_id = i.id)
+         AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}

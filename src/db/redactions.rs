@@ -1,0 +1,36 @@
+//! Redactions: permanent tombstones of events that are known, or come later.
+
+use diesel::{
+    QueryResult, sql_query,
+    sql_types::{Array, BigInt, Text, Timestamptz},
+};
+use diesel_async::RunQueryDsl as _;
+
+use super::{Connection, statement::Keep as _};
+use crate::model::change::Redaction;
+
+/// Enters redactions as permanent tombstones, whether their targets are known or not.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn insert(mut conn: &Connection, redactions: &[Redaction]) -> QueryResult<()> {
+    if redactions.is_empty() {
+        return Ok(());
+    }
+    sql_query(
+        "INSERT INTO tributary.redactions (room_id, event_id, redacts, sender, origin_server_ts, timestamp)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
+         ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.room_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.event_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.redacts).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(redactions.iter().map(|r| &r.sender).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(redactions.iter().map(|r| r.origin_server_ts).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(redactions.iter().map(|r| r.timestamp).collect::<Vec<_>>())
+    .kept()
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}

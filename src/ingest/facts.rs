@@ -1,0 +1,164 @@
+//! A batch's facts: what the fold makes of its events, and where they belong.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::{Batch, partition::partition};
+use crate::{
+    db::{dead_letters::DeadLetter, messages::NewMessage, participants::Speaker, rooms::Room},
+    fold,
+    matrix::bridges::Bridges,
+    model::{
+        change::{Change, Edit, Message, Reaction, Redaction, State},
+        incoming::{IncomingEvent, shown_time},
+    },
+};
+
+/// What the fold made of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) messages: Vec<Message>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) reactions: Vec<Reaction>,
+    pub(super) states: Vec<State>,
+    pub(super) redactions: Vec<Redaction>,
+    pub(super) dead: Vec<DeadLetter>,
+}
+
+/// What is to be stored in conversations, and who has spoken there.
+#[derive(Debug, Default)]
+pub(super) struct Placed {
+    pub(super) messages: Vec<NewMessage>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) reactions: Vec<Reaction>,
+    pub(super) speakers: Vec<Speaker>,
+}
+
+impl Facts {
+    /// Folds what may be kept of a batch; the rooms to resolve come with it.
+    pub(super) fn of(batch: Batch, known: &HashMap<String, Room>) -> (Self, BTreeSet<String>) {
+        let Batch {
+            events,
+            undecodable,
+            raw,
+        } = batch;
+        let parts = partition(events, known);
+        let mut facts = Self::fold(parts.folded, &raw);
+        let is_ingested = |room_id: &str| known.get(room_id).is_some_and(Room::is_ingested);
+        facts.dead.extend(
+            undecodable
+                .into_iter()
+                .filter(|dead| is_ingested(&dead.room_id)),
+        );
+        let of_old_rooms = Self::fold(parts.redactions, &raw);
+        facts.redactions.extend(of_old_rooms.redactions);
+        (facts, parts.discover)
+    }
+
+    /// Folds each event on its own: one that is no good becomes a dead letter, and
+    /// its neighbours never notice.
+    fn fold(events: Vec<IncomingEvent>, raw: &HashMap<String, String>) -> Self {
+        let mut facts = Self::default();
+        for event in events {
+            match fold::fold(&event) {
+                Ok(changes) => changes.into_iter().for_each(|change| facts.add(change)),
+                Err(unfoldable) => facts.dead.push(DeadLetter {
+                    raw: raw.get(&event.event_id).cloned().unwrap_or_default(),
+                    room_id: event.room_id,
+                    event_id: event.event_id,
+                    error: unfoldable.0,
+                }),
+            }
+        }
+        facts
+    }
+
+    fn add(&mut self, change: Change) {
+        match change {
+            Change::Message(message) => self.messages.push(message),
+            Change::Edit(edit) => self.edits.push(edit),
+            Change::Reaction(reaction) => self.reactions.push(reaction),
+            Change::State(state) => self.states.push(state),
+            Change::Redaction(redaction) => self.redactions.push(redaction),
+        }
+    }
+
+    /// What redactions aim at: rooms and events.
+    pub(super) fn redacted(&self) -> (Vec<String>, Vec<String>) {
+        let targets = self.redactions.iter();
+        targets
+            .map(|r| (r.room_id.clone(), r.redacts.clone()))
+            .unzip()
+    }
+
+    /// Everything that is no message, and when: people read up to such events as well.
+    pub(super) fn beside_messages(&self) -> Vec<(String, String, DateTime<Utc>)> {
+        let of = |room: &String, event: &String, at| (room.clone(), event.clone(), at);
+        let edits = self
+            .edits
+            .iter()
+            .map(|e| of(&e.room_id, &e.event_id, e.timestamp));
+        let reactions = self
+            .reactions
+            .iter()
+            .map(|r| of(&r.room_id, &r.event_id, r.timestamp));
+        let redactions = self
+            .redactions
+            .iter()
+            .map(|r| of(&r.room_id, &r.event_id, r.timestamp));
+        let states = self.states.iter().map(|s| {
+            let at = shown_time(s.origin_server_ts, s.received_at);
+            of(&s.room_id, &s.event_id, at)
+        });
+        edits
+            .chain(reactions)
+            .chain(redactions)
+            .chain(states)
+            .collect()
+    }
+
+    /// Messages, edits and reactions with what their rooms say of them. History
+    /// reaches into times when no customer was in the room: what nobody may see is
+    /// not kept either.
+    pub(super) fn place(self, rooms: &HashMap<String, Room>, bridges: &Bridges) -> Placed {
+        let mut speakers = BTreeSet::new();
+        let mut place = |room_id: &str, sender: &str, received_at| {
+            let room = rooms.get(room_id)?;
+            let mapped = room.mapped.as_ref()?;
+            if !room.grants.iter().any(|grant| grant.covers(received_at)) {
+                return None;
+            }
+            let speaker = Speaker {
+                conversation_id: mapped.conversation_id,
+                user_id: sender.to_owned(),
+                external_id: bridges.external_id(&mapped.bridge_id, sender),
+            };
+            speakers.insert(speaker);
+            Some(mapped.conversation_id)
+        };
+        let messages = self.messages.into_iter().filter_map(|message| {
+            Some(NewMessage {
+                conversation_id: place(&message.room_id, &message.sender, message.received_at)?,
+                message,
+            })
+        });
+        let messages = messages.collect();
+        let edits = self
+            .edits
+            .into_iter()
+            .filter(|e| place(&e.room_id, &e.sender, e.received_at).is_some())
+            .collect();
+        let reactions = self
+            .reactions
+            .into_iter()
+            .filter(|r| place(&r.room_id, &r.sender, r.received_at).is_some())
+            .collect();
+        Placed {
+            messages,
+            edits,
+            reactions,
+            speakers: speakers.into_iter().collect(),
+        }
+    }
+}

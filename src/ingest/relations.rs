@@ -1,0 +1,155 @@
+//! Edits, reactions, redactions and files: what they make of the messages they are about.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use futures_util::future::{try_join, try_join3};
+use uuid::Uuid;
+
+use super::facts::Placed;
+use crate::db::{
+    Connection,
+    attachments::{self, NewAttachment},
+    dead_letters, media,
+    messages::{self, Stored},
+    reactions,
+    versions::{self, Lost, Related},
+};
+
+/// Messages whose edits or reactions have changed. What a redaction took concerns
+/// everybody who sees the message; what is new, those who see it too.
+#[derive(Debug, Default)]
+pub(super) struct Touched(HashMap<(String, String), Option<DateTime<Utc>>>);
+
+/// A message that is no longer what it was, and since when for whom: for those who
+/// may see what was received then, or for everybody who sees the message.
+#[derive(Debug)]
+pub(super) struct Updated {
+    pub(super) message: Stored,
+    pub(super) since: Option<DateTime<Utc>>,
+}
+
+impl Touched {
+    fn gained(&mut self, related: Vec<Related>) {
+        for one in related {
+            let since = self.0.entry((one.room_id, one.target_event_id));
+            since
+                .and_modify(|since| *since = since.map(|s| s.max(one.received_at)))
+                .or_insert(Some(one.received_at));
+        }
+    }
+
+    fn lost(&mut self, lost: Vec<Lost>) {
+        let all = lost.into_iter();
+        self.0
+            .extend(all.map(|one| ((one.room_id, one.target_event_id), None)));
+    }
+
+    /// Messages that were stored just now, for which versions or reactions have waited.
+    pub(super) fn awaited(&mut self, stored: &[Stored]) {
+        let awaited = stored.iter().filter(|message| message.awaited);
+        self.0
+            .extend(awaited.map(|m| ((m.room_id.clone(), m.event_id.clone()), None)));
+    }
+
+    /// Brings the messages to what they show now. Those that are `new` are told as such.
+    pub(super) async fn derive(
+        self,
+        conn: &Connection,
+        new: &[Stored],
+    ) -> QueryResult<Vec<Updated>> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (rooms, events): (Vec<_>, Vec<_>) = self.0.keys().cloned().unzip();
+        let changed = messages::derive(conn, &rooms, &events).await?;
+        let new: HashSet<Uuid> = new.iter().map(|message| message.id).collect();
+        let updated = changed
+            .into_iter()
+            .filter(|message| !new.contains(&message.id));
+        Ok(updated
+            .map(|message| Updated {
+                since: self
+                    .0
+                    .get(&(message.room_id.clone(), message.event_id.clone()))
+                    .copied()
+                    .flatten(),
+                message,
+            })
+            .collect())
+    }
+}
+
+/// Stores edits and reactions, before the messages: what is known to be an edit is none.
+pub(super) async fn store(conn: &Connection, placed: &Placed) -> QueryResult<Touched> {
+    let mut touched = Touched::default();
+    let (edited, reacted) = try_join(
+        versions::insert(conn, &placed.edits),
+        reactions::insert(conn, &placed.reactions),
+    )
+    .await?;
+    touched.gained(edited);
+    touched.gained(reacted);
+    Ok(touched)
+}
+
+/// Deletes what was taken for redacted messages, and now turns out to be edits;
+/// returns the conversations that lost one.
+pub(super) async fn forget_edits(conn: &Connection, placed: &Placed) -> QueryResult<Vec<Uuid>> {
+    if placed.edits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (rooms, events): (Vec<_>, Vec<_>) = placed
+        .edits
+        .iter()
+        .map(|edit| (edit.room_id.clone(), edit.event_id.clone()))
+        .unzip();
+    messages::forget_edits(conn, &rooms, &events).await
+}
+
+/// Stores the files of messages and edits.
+pub(super) async fn attach(conn: &Connection, placed: &Placed) -> QueryResult<()> {
+    let of_messages = placed.messages.iter().filter_map(|new| {
+        let message = &new.message;
+        Some(NewAttachment {
+            room_id: &message.room_id,
+            event_id: &message.event_id,
+            message: &message.event_id,
+            attachment: message.shown.attachment.as_ref()?,
+        })
+    });
+    let of_edits = placed.edits.iter().filter_map(|edit| {
+        Some(NewAttachment {
+            room_id: &edit.room_id,
+            event_id: &edit.event_id,
+            message: &edit.replaces,
+            attachment: edit.shown.attachment.as_ref()?,
+        })
+    });
+    let all: Vec<_> = of_messages.chain(of_edits).collect();
+    attachments::insert(conn, &all).await
+}
+
+/// Takes what hangs on redacted events: versions, reactions, files, dead letters.
+pub(super) async fn redact(
+    conn: &Connection,
+    (rooms, events): (&[String], &[String]),
+    touched: &mut Touched,
+) -> QueryResult<()> {
+    if rooms.is_empty() {
+        return Ok(());
+    }
+    let ((edits, reactions, media), _) = try_join(
+        try_join3(
+            versions::redact(conn, rooms, events),
+            reactions::redact(conn, rooms, events),
+            attachments::redact(conn, rooms, events),
+        ),
+        dead_letters::remove(conn, rooms, events),
+    )
+    .await?;
+    touched.lost(edits);
+    touched.lost(reactions);
+    media::forget_unused(conn, &media).await
+}
