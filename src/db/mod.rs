@@ -37,6 +37,7 @@ pub mod read;
 pub mod receipts;
 pub mod reconcile;
 pub mod redactions;
+pub mod refold;
 pub mod rooms;
 pub mod state;
 mod statement;

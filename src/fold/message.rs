@@ -93,7 +93,7 @@ pub(super) fn shown(kind: &str, content: &Map<String, Value>) -> Result<Shown, U
     };
     Ok(Shown {
         body: body.ok_or(Unfoldable("a message without a body that is a string"))?,
-        formatted_body: formatted.as_deref().map(html::clean),
+        formatted_body: formatted.as_deref().and_then(html::clean),
         content: Value::Object(content.clone()),
         attachment: attachment::fold(&kind, content),
         kind,

@@ -57,6 +57,8 @@ impl Span {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Progress {
+    /// The version of the fold that has stored the pages so far.
+    pub fold: i32,
     /// Where the next page starts; none for the newest event.
     pub from: Option<String>,
     /// Events read.
@@ -94,6 +96,13 @@ impl Handler for Backfill {
         // Progress that a later version wrote differently: from the start, which is safe.
         let mut progress: Progress =
             serde_json::from_value(job.progress.clone()).unwrap_or_default();
+        if progress.fold != fold::VERSION {
+            // Nothing yet, or pages from which an older fold has dropped something.
+            progress = Progress {
+                fold: fold::VERSION,
+                ..Progress::default()
+            };
+        }
         loop {
             if let Some(interruption) = lease.interruption() {
                 return interruption;
@@ -268,6 +277,7 @@ impl Progress {
     fn after(&self, page: &Page) -> Self {
         let oldest = page.oldest.map(rfc3339);
         Self {
+            fold: self.fold,
             from: page.end.clone(),
             fetched: self.fetched + page.fetched,
             messages: self.messages + page.messages,

@@ -12,6 +12,7 @@ pub mod discover_bridge;
 mod eyes;
 mod handler;
 pub mod reconcile;
+pub mod refold;
 mod runner;
 pub mod watch;
 

@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handler as _, discover_bridge::DiscoverBridge, reconcile::Reconcile};
+use super::{
+    Handler as _, backfill::Span, discover_bridge::DiscoverBridge, reconcile::Reconcile, refold,
+};
 use crate::{
     app::App,
     db::{
@@ -96,6 +98,11 @@ async fn welcome(app: &App, homeserver: &Homeserver, appservice_id: &str) {
     if let Err(error) = queue_discovery(app).await {
         tracing::warn!(%error, "the search for rooms was not queued");
     }
+    match queue_refold(app).await {
+        Ok(0) => {}
+        Ok(rooms) => tracing::info!(rooms, "rooms that an older version filled are walked again"),
+        Err(error) => tracing::warn!(%error, "rooms were not queued to be walked again"),
+    }
 }
 
 /// Queues rooms with activity. After an outage each is compared once, when the
@@ -118,6 +125,17 @@ async fn queue_reconcile(app: &App, since: DateTime<Utc>) -> Result<(), db::Erro
     enqueue(&conn, &found.into_iter().map(job).collect::<Vec<_>>()).await?;
     app.ingest.jobs.notify_one();
     Ok(())
+}
+
+async fn queue_refold(app: &App) -> Result<usize, db::Error> {
+    let least = Span {
+        days: app.config.backfill.days,
+        max_messages: app.config.backfill.max_messages,
+    };
+    let conn = app.db.get().await?;
+    let rooms = refold::queue(&conn, least).await?;
+    app.ingest.jobs.notify_one();
+    Ok(rooms)
 }
 
 async fn queue_discovery(app: &App) -> Result<(), db::Error> {
