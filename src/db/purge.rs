@@ -74,6 +74,12 @@ pub async fn connection(
 }
 
 #[derive(QueryableByName)]
+struct Gone {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
 struct Id {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
@@ -130,11 +136,6 @@ async fn delete_unheld_messages(
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await?;
-    #[derive(QueryableByName)]
-    struct Gone {
-        #[diesel(sql_type = BigInt)]
-        count: i64,
-    }
     let gone: Gone = sql_query(concat!(
         "WITH gone AS (
              DELETE FROM tributary.messages m WHERE m.conversation_id = ANY($1) AND NOT ",

@@ -50,3 +50,61 @@ fn without_relation(content: &Map<String, Value>) -> Map<String, Value> {
     content.remove("m.relates_to");
     content
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{super::testing::event, *};
+
+    fn edit() -> Value {
+        json!({
+            "msgtype": "m.text", "body": "* new",
+            "m.new_content": {"msgtype": "m.notice", "body": "new", "m.relates_to": {"event_id": "$x"}},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": "$m"},
+        })
+    }
+
+    #[test]
+    fn the_new_content_is_what_is_shown() {
+        let edit = fold(&event("m.room.message", &edit())).unwrap().unwrap();
+        assert_eq!(edit.replaces, "$m");
+        assert_eq!(
+            (edit.shown.kind.as_str(), edit.shown.body.as_str()),
+            ("m.notice", "new")
+        );
+        assert_eq!(
+            edit.shown.content,
+            json!({"msgtype": "m.notice", "body": "new"})
+        );
+    }
+
+    #[test]
+    fn what_says_too_little_cannot_be_folded() {
+        for (path, nonsense) in [
+            ("/m.new_content", json!(null)),
+            ("/m.new_content", json!("new")),
+            ("/m.new_content/body", json!(5)),
+            ("/m.new_content/msgtype", json!(null)),
+            ("/m.relates_to/event_id", json!("")),
+            ("/m.relates_to/event_id", json!(["$m"])),
+        ] {
+            let mut content = edit();
+            *content.pointer_mut(path).unwrap() = nonsense;
+            assert!(fold(&event("m.room.message", &content)).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn of_a_poll_the_new_text_counts() {
+        let content = json!({
+            "m.text": "* Where?", "m.new_content": {"m.text": "When?"},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": "$m"},
+        });
+        let edit = fold(&event("m.poll.start", &content)).unwrap().unwrap();
+        assert_eq!(
+            (edit.shown.kind.as_str(), edit.shown.body.as_str()),
+            ("m.poll.start", "When?")
+        );
+    }
+}

@@ -109,15 +109,10 @@ fn strip_fallback(shown: &mut Shown) {
     if !quotes_somebody {
         return;
     }
-    let answer: Vec<_> = shown
-        .body
-        .split('\n')
-        .skip_while(|line| line.starts_with("> "))
-        .collect();
-    let answer = match answer.as_slice() {
-        ["", rest @ ..] => rest.join("\n"),
-        rest => rest.join("\n"),
-    };
+    let quoted = shown.body.split('\n').take_while(|l| l.starts_with("> "));
+    let lines = shown.body.split('\n').skip(quoted.count());
+    let answer = lines.collect::<Vec<_>>().join("\n");
+    let answer = answer.strip_prefix('\n').unwrap_or(&answer).to_owned();
     // A message that is nothing but a quotation was meant as one.
     if !answer.is_empty() {
         shown.body = answer;
@@ -130,4 +125,110 @@ fn reply_to(event: &IncomingEvent) -> Option<String> {
         return None;
     }
     event_id(relation.get("m.in_reply_to")?.get("event_id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::event, *};
+
+    fn folded(content: &Value) -> Message {
+        fold(&event("m.room.message", content)).unwrap()
+    }
+
+    fn text(body: &str) -> Value {
+        json!({"msgtype": "m.text", "body": body})
+    }
+
+    #[test]
+    fn an_unknown_msgtype_keeps_its_name_and_body() {
+        let message = folded(&json!({"msgtype": "com.example.wave", "body": "waves"}));
+        assert_eq!(
+            (message.shown.kind.as_str(), message.shown.body.as_str()),
+            ("com.example.wave", "waves")
+        );
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_empty() {
+        let message = fold(&event(
+            "m.room.encrypted",
+            &json!({"ciphertext": "x", "body": "x"}),
+        ))
+        .unwrap();
+        assert_eq!(
+            (message.shown.kind.as_str(), message.shown.body.as_str()),
+            ("m.room.encrypted", "")
+        );
+    }
+
+    #[test]
+    fn without_a_text_it_cannot_be_folded() {
+        for (kind, content) in [
+            ("m.room.message", json!({"msgtype": "m.text"})),
+            ("m.room.message", json!({"msgtype": "m.text", "body": 5})),
+            ("m.room.message", json!({"body": "a"})),
+            ("m.room.message", json!({"msgtype": [], "body": "a"})),
+            ("m.sticker", json!({"body": {}})),
+        ] {
+            assert!(fold(&event(kind, &content)).is_err(), "{kind} {content}");
+        }
+    }
+
+    #[test]
+    fn html_is_shown_as_far_as_it_is_safe() {
+        let mut content = text("a");
+        content["formatted_body"] = json!("<b onclick='x()'>a</b>");
+        assert_eq!(folded(&content).shown.formatted_body, None);
+        content["format"] = json!("org.matrix.custom.html");
+        assert_eq!(
+            folded(&content).shown.formatted_body.as_deref(),
+            Some("<b>a</b>")
+        );
+    }
+
+    #[test]
+    fn an_answer_names_what_it_answers_but_not_by_a_threads_fallback() {
+        let mut content = text("a");
+        content["m.relates_to"] = json!({
+            "rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_id": "$last"},
+            "is_falling_back": true,
+        });
+        let message = folded(&content);
+        assert_eq!(
+            (message.thread_root.as_deref(), message.reply_to),
+            (Some("$root"), None)
+        );
+        content["m.relates_to"]["is_falling_back"] = json!(false);
+        assert_eq!(folded(&content).reply_to.as_deref(), Some("$last"));
+        for nonsense in [
+            json!(5),
+            json!([]),
+            json!({"m.in_reply_to": {"event_id": ""}}),
+            json!({"m.in_reply_to": 1}),
+        ] {
+            content["m.relates_to"] = nonsense;
+            let message = folded(&content);
+            assert_eq!((message.thread_root, message.reply_to), (None, None));
+        }
+    }
+
+    #[test]
+    fn the_quotation_before_an_answer_is_left_out() {
+        for (body, shown) in [
+            ("> <@a:b> one\n> two\n\nanswer\n> mine", "answer\n> mine"),
+            ("> * <@a:b> waves\n\nanswer", "answer"),
+            (
+                "> a quotation of mine\n\nanswer",
+                "> a quotation of mine\n\nanswer",
+            ),
+            ("> <@a:b> nothing else", "> <@a:b> nothing else"),
+        ] {
+            let mut content = text(body);
+            assert_eq!(folded(&content).shown.body, body);
+            content["m.relates_to"] = json!({"m.in_reply_to": {"event_id": "$m"}});
+            assert_eq!(folded(&content).shown.body, shown);
+        }
+    }
 }

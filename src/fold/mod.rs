@@ -33,6 +33,8 @@ pub mod message;
 pub mod reaction;
 pub mod redaction;
 pub mod state;
+#[cfg(test)]
+mod testing;
 
 use serde_json::Value;
 
@@ -81,4 +83,89 @@ fn event_id(value: Option<&Value>) -> Option<String> {
     (1..=MAX_ID_BYTES)
         .contains(&id.len())
         .then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        testing::{event, pruned},
+        *,
+    };
+
+    fn names(event: &IncomingEvent) -> Vec<&'static str> {
+        fold(event)
+            .unwrap()
+            .iter()
+            .map(|change| match change {
+                Change::Message(_) => "message",
+                Change::Edit(_) => "edit",
+                Change::Reaction(_) => "reaction",
+                Change::State(_) => "state",
+                Change::Redaction(_) => "redaction",
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_is_a_fact_of_its_own() {
+        let text = json!({"msgtype": "m.text", "body": "a"});
+        let replaces = json!({"m.new_content": text, "m.relates_to": {"rel_type": "m.replace", "event_id": "$m"}});
+        let annotates =
+            json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$m", "key": "a"}});
+        for (kind, content, fact) in [
+            ("m.room.message", &text, "message"),
+            ("m.sticker", &text, "message"),
+            ("m.room.encrypted", &json!({}), "message"),
+            ("m.poll.start", &json!({"m.text": "Where?"}), "message"),
+            (
+                "com.example.note",
+                &json!({"org.matrix.msc1767.text": "a"}),
+                "message",
+            ),
+            ("m.room.message", &replaces, "edit"),
+            ("m.reaction", &annotates, "reaction"),
+        ] {
+            let event = event(kind, content);
+            assert_eq!(names(&event), [fact], "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_nothing() {
+        for (kind, content) in [
+            ("com.example.note", json!({"body": "a"})),
+            (
+                "m.poll.response",
+                json!({"m.relates_to": {"rel_type": "m.reference", "event_id": "$p"}}),
+            ),
+            (
+                "m.room.encrypted",
+                json!({"m.relates_to": {"rel_type": "m.replace", "event_id": "$m"}}),
+            ),
+            (
+                "com.example.note",
+                json!({"m.relates_to": {"rel_type": "m.replace", "event_id": "$m"}}),
+            ),
+        ] {
+            assert_eq!(names(&event(kind, &content)), Vec::<&str>::new(), "{kind}");
+        }
+        let mut state = event("m.room.power_levels", &json!({}));
+        state.state_key = Some(String::new());
+        assert_eq!(names(&state), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_pruned_event_is_a_redaction_whatever_it_was() {
+        let text = json!({"msgtype": "m.text", "body": "a"});
+        for (kind, facts) in [
+            ("m.room.message", &["message", "redaction"][..]),
+            ("m.reaction", &["redaction"]),
+            ("m.poll.start", &["redaction"]),
+            ("m.room.redaction", &["redaction"]),
+        ] {
+            assert_eq!(names(&pruned(event(kind, &text))), facts, "{kind}");
+        }
+    }
 }

@@ -33,3 +33,36 @@ pub fn fold(event: &IncomingEvent) -> Result<Option<Reaction>, Unfoldable> {
         received_at: event.received_at,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::event, *};
+
+    #[test]
+    fn it_says_to_what_and_with_what() {
+        let content = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$m", "key": "\u{1F44D}"}});
+        let reaction = fold(&event("m.reaction", &content)).unwrap().unwrap();
+        assert_eq!(
+            (reaction.target.as_str(), reaction.key.as_str()),
+            ("$m", "\u{1F44D}")
+        );
+    }
+
+    #[test]
+    fn what_says_too_little_cannot_be_folded() {
+        for relation in [
+            json!(null),
+            json!({"rel_type": "m.reference", "event_id": "$m", "key": "a"}),
+            json!({"rel_type": "m.annotation", "event_id": "$m"}),
+            json!({"rel_type": "m.annotation", "event_id": "$m", "key": ""}),
+            json!({"rel_type": "m.annotation", "event_id": "$m", "key": 5}),
+            json!({"rel_type": "m.annotation", "event_id": "", "key": "a"}),
+            json!({"rel_type": "m.annotation", "key": "a"}),
+        ] {
+            let content = json!({"m.relates_to": relation});
+            assert!(fold(&event("m.reaction", &content)).is_err(), "{content}");
+        }
+    }
+}

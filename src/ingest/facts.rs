@@ -94,28 +94,24 @@ impl Facts {
 
     /// Everything that is no message, and when: people read up to such events as well.
     pub(super) fn beside_messages(&self) -> Vec<(String, String, DateTime<Utc>)> {
-        let of = |room: &String, event: &String, at| (room.clone(), event.clone(), at);
-        let edits = self
-            .edits
-            .iter()
-            .map(|e| of(&e.room_id, &e.event_id, e.timestamp));
-        let reactions = self
-            .reactions
-            .iter()
-            .map(|r| of(&r.room_id, &r.event_id, r.timestamp));
-        let redactions = self
-            .redactions
-            .iter()
-            .map(|r| of(&r.room_id, &r.event_id, r.timestamp));
-        let states = self.states.iter().map(|s| {
-            let at = shown_time(s.origin_server_ts, s.received_at);
-            of(&s.room_id, &s.event_id, at)
-        });
-        edits
-            .chain(reactions)
-            .chain(redactions)
-            .chain(states)
-            .collect()
+        let mut all = Vec::new();
+        let mut add = |room: &String, event: &String, at| {
+            all.push((room.clone(), event.clone(), at));
+        };
+        for edit in &self.edits {
+            add(&edit.room_id, &edit.event_id, edit.timestamp);
+        }
+        for reaction in &self.reactions {
+            add(&reaction.room_id, &reaction.event_id, reaction.timestamp);
+        }
+        for redaction in &self.redactions {
+            add(&redaction.room_id, &redaction.event_id, redaction.timestamp);
+        }
+        for state in &self.states {
+            let at = shown_time(state.origin_server_ts, state.received_at);
+            add(&state.room_id, &state.event_id, at);
+        }
+        all
     }
 
     /// Messages, edits and reactions with what their rooms say of them. History

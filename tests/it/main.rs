@@ -6,6 +6,7 @@
 
 mod accounts;
 mod api;
+mod folding;
 mod ingest;
 mod jobs;
 mod migrations;

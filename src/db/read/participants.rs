@@ -90,7 +90,14 @@ pub async fn of(
                         WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
                           AND r.user_id = p.matrix_user_id)
              OR EXISTS (SELECT 1 FROM tributary.messages m
-                        WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND {MAY_SEE}))
+                        WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND {MAY_SEE})
+             OR p.has_spoken AND EXISTS (
+                        SELECT 1 FROM tributary.room_grants g
+                        JOIN tributary.reactions r ON r.room_id = g.room_id
+                        WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                          AND r.sender = p.matrix_user_id
+                          AND (g.from_at IS NULL OR r.received_at >= g.from_at)
+                          AND (g.until_at IS NULL OR r.received_at <= g.until_at)))
          ORDER BY p.id"
     ))
     .bind::<Text, _>(user_id)

@@ -262,3 +262,61 @@ async fn what_another_connection_of_the_same_user_sees_stays_theirs() {
         .unwrap();
     assert_eq!(bodies(&world).await, ["in the group"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_of_a_message_goes_with_it() {
+    let world = World::new().await;
+    world.portal(GROUP, "", &[ALICE, BOB, BOT, FRIEND]).await;
+    let a = world.linked(USER_A, ALICE).await;
+    let b = world.linked(USER_B, BOB).await;
+    let edit = |of: &str, body: &str| {
+        json!({
+            "msgtype": "m.image", "body": body,
+            "m.new_content": {"msgtype": "m.image", "body": body, "url": format!("mxc://lab.local/{body}")},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": of},
+        })
+    };
+    let reaction = |of: &str, key: &str| json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": of, "key": key}});
+    let message = world.message(GROUP, FRIEND, "one").await;
+    let say = async |kind: &str, content| world.event(GROUP, FRIEND, kind, None, content).await;
+    say("m.room.message", edit(&message, "two")).await;
+    say("m.reaction", reaction(&message, "k1")).await;
+    say("m.room.message", edit("$never-came", "waiting")).await;
+    world
+        .accounts
+        .disconnect(USER_B, b.id, false, None)
+        .await
+        .unwrap();
+    say("m.room.message", edit(&message, "three")).await;
+    say("m.reaction", reaction(&message, "k2")).await;
+    say("m.room.message", edit("$never-came", "later")).await;
+    assert_eq!(bodies(&world).await, ["three"]);
+
+    // What only Alice could see goes with her: Bob's message is what he saw.
+    world
+        .accounts
+        .disconnect(USER_A, a.id, true, None)
+        .await
+        .unwrap();
+    assert_eq!(bodies(&world).await, ["two"]);
+    let keys = "SELECT metadata #>> '{reactions,0,key}' AS t FROM tributary.messages";
+    assert_eq!(world.texts(keys).await, ["k1"]);
+    for gone in ["three", "later", "k2"] {
+        assert_eq!(world.tables_with(gone).await, [""; 0], "{gone}");
+    }
+    assert_eq!(world.tables_with("waiting").await.len(), 3);
+    world
+        .accounts
+        .disconnect(USER_B, b.id, true, None)
+        .await
+        .unwrap();
+    for table in [
+        "messages",
+        "message_versions",
+        "reactions",
+        "attachments",
+        "media",
+    ] {
+        assert_eq!(world.count(table).await, 0, "{table}");
+    }
+}

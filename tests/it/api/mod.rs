@@ -1,7 +1,7 @@
 //! The HTTP side, endpoint by endpoint: the folders mirror the paths.
 
 mod appservice;
-mod conversations;
+pub(crate) mod conversations;
 mod cors;
 mod health;
 mod messages;

@@ -1,0 +1,239 @@
+//! Edits: the latest valid one is shown, and every version is kept.
+
+use super::*;
+
+fn bodies(versions: &Value) -> Vec<&str> {
+    let versions = versions.as_array().unwrap();
+    versions
+        .iter()
+        .map(|v| v["body"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_edit_is_shown_and_every_version_kept() {
+    let app = alice_and_bob().await;
+    let mut original = text(ROOM, GHOST, "$m", "one");
+    original["content"]["m.relates_to"] = json!({"m.in_reply_to": {"event_id": "$before"}});
+    let mut before = text(ROOM, GHOST, "$before", "zero");
+    before["origin_server_ts"] = json!(now() - 1_000);
+    app.push_events("1", &[before, original]).await;
+    let seen = position(&app, "user_alice").await;
+    let (mut second, mut third) = (
+        edit(GHOST, "$e2", "$m", "two"),
+        edit(GHOST, "$e3", "$m", "three"),
+    );
+    second["origin_server_ts"] = json!(now() + 5_000);
+    third["origin_server_ts"] = json!(now() + 9_000);
+    third["content"]["m.new_content"]["format"] = json!("org.matrix.custom.html");
+    third["content"]["m.new_content"]["formatted_body"] = json!("<b>three</b><script>x</script>");
+    app.push_events("2", &[third.clone()]).await;
+    app.push_events("3", &[second]).await;
+    // The one that came late is older: it changes nothing that is shown.
+    assert_eq!(frames(&app, "user_alice", seen).await, ["message.updated"]);
+
+    let messages = messages(&app, "user_alice").await;
+    assert_eq!(messages.len(), 2);
+    let shown = &messages[1];
+    assert_eq!(
+        (&shown["body"], &shown["formattedBody"]),
+        (&json!("three"), &json!("<b>three</b>"))
+    );
+    assert_eq!(shown["replyTo"], messages[0]["id"]);
+    let at = chrono::DateTime::parse_from_rfc3339(shown["editedAt"].as_str().unwrap()).unwrap();
+    assert_eq!(json!(at.timestamp_millis()), third["origin_server_ts"]);
+    let whole = whole(&app, "user_alice", shown).await;
+    assert_eq!(bodies(&whole["versions"]), ["one", "two", "three"]);
+    assert_eq!(whole["versions"][0]["eventId"], "$m");
+    assert_eq!(whole["content"]["body"], "three");
+    assert_eq!(
+        whole["content"]["m.relates_to"]["m.in_reply_to"]["event_id"],
+        "$before"
+    );
+    assert_eq!(
+        only(&app, "user_alice").await["lastMessage"]["body"],
+        "three"
+    );
+    assert_eq!(only(&app, "user_alice").await["unreadCount"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_edit_brings_the_one_before_back() {
+    let app = alice_and_bob().await;
+    let mut later = edit(GHOST, "$e2", "$m", "three");
+    later["origin_server_ts"] = json!(now() + 5_000);
+    app.push_events(
+        "1",
+        &[
+            text(ROOM, GHOST, "$m", "one"),
+            edit(GHOST, "$e1", "$m", "two"),
+            later,
+        ],
+    )
+    .await;
+    let shown = async || messages(&app, "user_alice").await.remove(0);
+    assert_eq!(shown().await["body"], "three");
+    let seen = position(&app, "user_alice").await;
+    app.push_events("2", &[redaction(ROOM, GHOST, "$r2", "$e2")])
+        .await;
+    assert_eq!(shown().await["body"], "two");
+    app.push_events("3", &[redaction(ROOM, GHOST, "$r1", "$e1")])
+        .await;
+    let last = shown().await;
+    assert_eq!(
+        (&last["body"], &last["editedAt"]),
+        (&json!("one"), &json!(null))
+    );
+    assert!(
+        whole(&app, "user_alice", &last)
+            .await
+            .get("versions")
+            .is_none()
+    );
+    assert_eq!(
+        frames(&app, "user_alice", seen).await,
+        ["message.updated"; 2]
+    );
+    let left =
+        "SELECT count(*) FROM tributary.message_versions WHERE content IS NOT NULL OR body <> ''";
+    assert_eq!(count(&app.app.db, left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_valid_edit_changes_nothing() {
+    let app = alice_and_bob().await;
+    app.push_events(
+        "1",
+        &[
+            text(ROOM, GHOST, "$m", "one"),
+            edit(GHOST, "$e", "$m", "two"),
+        ],
+    )
+    .await;
+    let seen = position(&app, "user_alice").await;
+    let mut of_another_type = edit(GHOST, "$type", "$m", "wrong");
+    of_another_type["type"] = json!("m.sticker");
+    let mut without_content = edit(GHOST, "$without", "$m", "wrong");
+    without_content["content"]["m.new_content"] = json!(null);
+    app.push_events(
+        "2",
+        &[
+            edit(FRIEND, "$sender", "$m", "wrong"),
+            of_another_type,
+            edit(GHOST, "$of-edit", "$e", "wrong"),
+            edit(GHOST, "$self", "$self", "wrong"),
+            without_content,
+        ],
+    )
+    .await;
+    assert_eq!(frames(&app, "user_alice", seen).await, [""; 0]);
+    let messages = messages(&app, "user_alice").await;
+    assert_eq!((messages.len(), &messages[0]["body"]), (1, &json!("two")));
+    let versions = whole(&app, "user_alice", &messages[0]).await;
+    assert_eq!(bodies(&versions["versions"]), ["one", "two"]);
+    let dead = "SELECT count(*) FROM tributary.dead_letters WHERE event_id = '$without'";
+    assert_eq!(count(&app.app.db, dead).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_waits_for_its_message() {
+    let app = alice_and_bob().await;
+    let seen = position(&app, "user_alice").await;
+    app.push_events("1", &[edit(GHOST, "$e", "$m", "two")])
+        .await;
+    assert!(messages(&app, "user_alice").await.is_empty());
+    app.push_events("2", &[text(ROOM, GHOST, "$m", "one")])
+        .await;
+    assert_eq!(messages(&app, "user_alice").await[0]["body"], "two");
+    assert_eq!(frames(&app, "user_alice", seen).await, ["message.created"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_message_has_no_versions() {
+    let app = alice_and_bob().await;
+    let edits = |n: usize| edit(GHOST, &format!("$e{n}"), "$m", "a secret of versions");
+    app.push_events("1", &[text(ROOM, GHOST, "$m", "a secret"), edits(1)])
+        .await;
+    app.push_events("2", &[redaction(ROOM, GHOST, "$r", "$m")])
+        .await;
+    app.push_events("3", &[edits(2)]).await;
+    let shown = messages(&app, "user_alice").await.remove(0);
+    assert_eq!(
+        (&shown["body"], &shown["editedAt"]),
+        (&json!(""), &json!(null))
+    );
+    assert!(shown["deletedAt"].is_string());
+    let whole = whole(&app, "user_alice", &shown).await;
+    assert!(whole.get("versions").is_none() && whole.get("content").is_none());
+    let left = "SELECT count(*) FROM tributary.message_versions v WHERE v::text LIKE '%secret%'";
+    assert_eq!(count(&app.app.db, left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_left_sees_what_it_was() {
+    let app = shared_room().await;
+    app.push_events(
+        "1",
+        &[
+            text(ROOM, GHOST, "$m", "one"),
+            edit(GHOST, "$e1", "$m", "two"),
+            reaction(FRIEND, "$r1", "$m", "a"),
+        ],
+    )
+    .await;
+    app.push_events("2", &[leave(BOB)]).await;
+    let seen = (
+        position(&app, "user_alice").await,
+        position(&app, "user_bob").await,
+    );
+    let mut later = edit(GHOST, "$e2", "$m", "behind his back");
+    later["origin_server_ts"] = json!(now() + 5_000);
+    app.push_events("3", &[later, reaction(FRIEND, "$r2", "$m", "b")])
+        .await;
+    assert_eq!(
+        frames(&app, "user_alice", seen.0).await,
+        ["message.updated"]
+    );
+    assert_eq!(frames(&app, "user_bob", seen.1).await, [""; 0]);
+
+    let mut versions = Vec::new();
+    for (user, body, keys) in [
+        ("user_alice", "behind his back", &["a", "b"][..]),
+        ("user_bob", "two", &["a"]),
+    ] {
+        let shown = messages(&app, user).await.remove(0);
+        assert_eq!(shown["body"], body, "{user}");
+        let reactions = shown["reactions"].as_array().unwrap();
+        let seen: Vec<_> = reactions
+            .iter()
+            .map(|r| r["key"].as_str().unwrap())
+            .collect();
+        assert_eq!(seen, keys, "{user}");
+        let whole = whole(&app, user, &shown).await;
+        assert_eq!(whole["content"]["body"], body, "{user}");
+        versions.push(bodies(&whole["versions"]).len());
+    }
+    assert_eq!(versions, [3, 2]);
+    // What is taken back is taken from everybody.
+    app.push_events("4", &[redaction(ROOM, GHOST, "$r", "$e1")])
+        .await;
+    assert_eq!(messages(&app, "user_bob").await[0]["body"], "one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pruned_edit_is_no_message() {
+    let app = alice_and_bob().await;
+    let edits = |n: usize| edit(GHOST, &format!("$e{n}"), "$m", "two");
+    let of = |n: usize| pruned(edits(n), &format!("$r{n}"));
+    app.push_events("1", &[text(ROOM, GHOST, "$m", "one"), edits(1), of(1)])
+        .await;
+    assert_eq!(messages(&app, "user_alice").await.len(), 1);
+    // Pruned alone it cannot be told from a message; whole it can.
+    app.push_events("2", &[of(2)]).await;
+    assert_eq!(messages(&app, "user_alice").await.len(), 2);
+    app.push_events("3", &[edits(2)]).await;
+    let left = messages(&app, "user_alice").await;
+    assert_eq!((left.len(), &left[0]["body"]), (1, &json!("one")));
+    let list = only(&app, "user_alice").await;
+    assert_eq!(list["lastEventAt"], left[0]["timestamp"]);
+}
