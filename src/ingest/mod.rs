@@ -7,6 +7,7 @@
 mod announce;
 mod ephemeral;
 mod facts;
+mod letters;
 mod partition;
 mod reads;
 mod relations;
@@ -16,11 +17,12 @@ pub mod transaction;
 
 use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 
-pub(crate) use self::store::store;
 pub use self::{
+    letters::Replayed,
     states::{Derived, apply as apply_states, map as map_rooms},
     store::{Batch, Stored},
 };
+pub(crate) use self::{letters::settle as settle_letters, store::store};
 
 /// What ingest works with. Cheap to clone.
 #[derive(Debug, Clone)]

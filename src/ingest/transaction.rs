@@ -123,10 +123,7 @@ impl Ingest {
         Ok(stored)
     }
 
-    /// Tells this replica's sockets, the others, and the jobs. None of it can fail
-    /// the transaction: whoever misses the hint finds the rows by polling.
     fn after_commit(&self, transaction_id: &str, stored: &Stored) {
-        metrics::counter!("tributary_messages_stored_total").increment(stored.new_messages as u64);
         if stored.dead_letters > 0 {
             tracing::warn!(
                 transaction_id,
@@ -135,6 +132,13 @@ impl Ingest {
             );
             metrics::counter!("tributary_dead_letters_total").increment(stored.dead_letters as u64);
         }
+        self.announce(stored);
+    }
+
+    /// Tells this replica's sockets, the others, and the jobs. None of it can fail
+    /// what is committed: whoever misses the hint finds the rows by polling.
+    pub(super) fn announce(&self, stored: &Stored) {
+        metrics::counter!("tributary_messages_stored_total").increment(stored.new_messages as u64);
         if stored.jobs_queued {
             self.jobs.notify_one();
         }

@@ -228,6 +228,7 @@ impl Backfill {
                 let room_ids = [room_id.to_owned()];
                 let known = rooms::lock_and_load(conn, &room_ids).await?;
                 let frames = progress_frames(known.get(room_id));
+                ingest::settle_letters(conn, room_id, &batch).await?;
                 let stored =
                     ingest::store(conn, &self.ingest.bridges, batch, known, frames).await?;
                 let new = u64::try_from(stored.new_messages).unwrap_or(u64::MAX);

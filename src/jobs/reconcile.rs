@@ -108,6 +108,7 @@ impl Reconcile {
         let stored = conn
             .transaction(async |conn| {
                 let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
+                ingest::settle_letters(conn, room_id, &batch).await?;
                 let stored =
                     ingest::store(conn, &self.ingest.bridges, batch, known, Vec::new()).await?;
                 reconcile::mark(conn, room_id, begun).await?;

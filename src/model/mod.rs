@@ -3,6 +3,7 @@
 pub mod change;
 pub mod connection;
 pub mod conversation;
+pub mod dead_letter;
 pub mod ephemeral;
 pub mod frame;
 pub mod incoming;

@@ -18,7 +18,7 @@ pub struct Page<T, P> {
 
 impl<T, P> Page<T, P> {
     /// Cuts a page of at most `limit` off rows that were read one further.
-    fn cut(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> P) -> Self {
+    pub(super) fn cut(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> P) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = items.len() > limit;
         items.truncate(limit);
