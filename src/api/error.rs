@@ -15,7 +15,7 @@ mod problem;
 pub use self::{
     api::ApiError,
     matrix::MatrixError,
-    problem::{CONTENT_TYPE, Problem, Refusals},
+    problem::{CONTENT_TYPE, Code, Problem, Refusals},
 };
 
 use std::time::Duration;

@@ -4,6 +4,7 @@
 //! taken by [`extract`], what it may be refused with is in [`error`]; an endpoint
 //! holds no SQL and decides no access: it hands the caller's id on.
 
+mod admin;
 mod appservice;
 mod bridge;
 mod conversations;

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::{Router, routing::any};
 use utoipa::OpenApi as _;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 use super::{
-    ApiError, appservice, bridge, conversations, health, manager, messages, messenger, openapi,
-    stack,
+    ApiError, admin, appservice, bridge, conversations, health, manager, messages, messenger,
+    openapi, stack,
 };
 use crate::app::{App, AppState};
 
@@ -16,6 +19,7 @@ use crate::app::{App, AppState};
 pub fn router(app: Arc<App>) -> Router {
     let (api, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(web())
+        .merge(operator(&AppState(Arc::clone(&app))))
         .split_for_parts();
     let (health, of_health) = status().split_for_parts();
     description.merge(of_health);
@@ -32,7 +36,8 @@ pub fn router(app: Arc<App>) -> Router {
     stack::all(router).with_state(AppState(app))
 }
 
-/// What the web app, the desktop companion, the bridges and the operator call.
+/// What the web app, the desktop companion and the bridges call; the operator's
+/// endpoints are in [`operator`].
 /// `/api/manager/` answers every Origin, the rest those of `server.allowed_origins`.
 ///
 /// An endpoint's handler carries `#[utoipa::path(...)]` with its full path, its
@@ -53,6 +58,22 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(messenger::status::messenger_status))
         .routes(routes!(messenger::disconnect::disconnect_messenger))
         .routes(routes!(bridge::status::push_bridge_state))
+}
+
+/// The operator's endpoints. Each call leaves an audit row under the action that stands
+/// beside the endpoint, refused or not; those that share a path have a line each.
+fn operator(app: &AppState) -> OpenApiRouter<AppState> {
+    let calls = admin::calls::Calls::new(app);
+    let audited = |action, endpoint: UtoipaMethodRouter<AppState>| calls.audited(action, endpoint);
+    OpenApiRouter::new()
+        .routes(audited(
+            "dead_letter.list",
+            routes!(admin::dead_letters::list::list_dead_letters),
+        ))
+        .routes(audited(
+            "dead_letter.replay",
+            routes!(admin::dead_letters::replay::replay_dead_letter),
+        ))
 }
 
 /// How Tributary is; exempt from CORS, keys and limits.

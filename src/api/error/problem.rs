@@ -1,7 +1,7 @@
 //! RFC 9457 on the wire, and in the API's description.
 
 use axum::{
-    Json,
+    Extension, Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -33,6 +33,10 @@ pub struct Problem {
     code: &'static str,
 }
 
+/// The `code` of a refusal, on its response: for what comes after the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code(pub &'static str);
+
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
         Self {
@@ -49,7 +53,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = [(header::CONTENT_TYPE, CONTENT_TYPE)];
-        (status, content_type, Json(self)).into_response()
+        (status, Extension(Code(self.code)), content_type, Json(self)).into_response()
     }
 }
 

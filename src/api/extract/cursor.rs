@@ -5,7 +5,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::db::read::{conversations, messages};
+use crate::db::{
+    dead_letters,
+    read::{conversations, messages},
+};
 
 /// The version of this format.
 const VERSION: u8 = 1;
@@ -80,6 +83,19 @@ impl Place for messages::Place {
     }
 }
 
+impl Place for dead_letters::Place {
+    const LIST: u8 = 3;
+
+    fn parts(&self) -> (DateTime<Utc>, &[u8]) {
+        (self.created_at, self.id.as_bytes())
+    }
+
+    fn from_parts(created_at: DateTime<Utc>, key: &[u8]) -> Option<Self> {
+        let id = Uuid::from_slice(key).ok()?;
+        Some(Self { created_at, id })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -94,6 +110,8 @@ mod tests {
             prop_assert_eq!(decode(&encode(&message)), Some(message));
             let conversation = conversations::Place { sort_at: at, id: Uuid::from_u128(id) };
             prop_assert_eq!(decode(&encode(&conversation)), Some(conversation));
+            let letter = dead_letters::Place { created_at: at, id: Uuid::from_u128(id) };
+            prop_assert_eq!(decode(&encode(&letter)), Some(letter));
         }
 
         #[test]
@@ -112,6 +130,7 @@ mod tests {
             id: Uuid::from_u128(7),
         };
         assert_eq!(decode::<messages::Place>(&encode(&place)), None);
+        assert_eq!(decode::<dead_letters::Place>(&encode(&place)), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The HTTP side, endpoint by endpoint: the folders mirror the paths.
 
+mod admin;
 mod appservice;
 pub(crate) mod conversations;
 mod cors;

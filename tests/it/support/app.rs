@@ -1,6 +1,6 @@
 //! Tributary's HTTP side in this process, on a port and a database of its own.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use chrono::{Duration, Utc};
 use reqwest::{Client, Method, RequestBuilder};
@@ -23,6 +23,7 @@ use super::{
 };
 
 pub(crate) const HS_TOKEN: &str = "the-homeservers-token";
+pub(crate) const ADMIN_KEY: &str = "the-operators-key";
 pub(crate) const SENDER_BOT: &str = "@tributary:lab.local";
 pub(crate) const ORIGIN: &str = "https://app.example";
 
@@ -63,8 +64,10 @@ impl TestApp {
         let stop = app.stop.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let served = axum::serve(listener, api::router(Arc::clone(&app)))
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let service = api::router(Arc::clone(&app));
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
+        let served =
+            axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::spawn(async move { served.await.unwrap() });
         Self {
             app,
@@ -86,6 +89,11 @@ impl TestApp {
     /// A request of a user of the web app.
     pub(crate) fn viewer(&self, user: &str, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(session(user))
+    }
+
+    /// A request of the operator.
+    pub(crate) async fn admin(&self, method: Method, path: &str) -> Answer {
+        Answer::of(self.request(method, path).bearer_auth(ADMIN_KEY)).await
     }
 
     pub(crate) async fn get(&self, user: &str, path: &str) -> Answer {
@@ -201,7 +209,7 @@ fn config() -> Config {
         "database": {"url": "postgres://127.0.0.1:9/unused"},
         "clerk": {"development_key_file": signing_key_file()},
         "manager": {"api_key": "the-managers-key"},
-        "admin": {"api_key": "the-operators-key"},
+        "admin": {"api_key": ADMIN_KEY},
     }))
     .unwrap()
 }

@@ -1,0 +1,4 @@
+//! Events that could not be taken in.
+
+pub(in crate::api) mod list;
+pub(in crate::api) mod replay;
