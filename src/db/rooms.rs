@@ -61,6 +61,14 @@ impl Room {
     pub fn is_ingested(&self) -> bool {
         self.mapped.is_some() && self.enabled && self.grants.iter().any(Grant::is_open)
     }
+
+    /// Whether what it received then is stored: now and, for what comes late, as
+    /// long as somebody was in it.
+    #[must_use]
+    pub fn takes(&self, received_at: DateTime<Utc>) -> bool {
+        let was_seen = || self.grants.iter().any(|grant| grant.covers(received_at));
+        self.is_ingested() || self.mapped.is_some() && self.enabled && was_seen()
+    }
 }
 
 impl Grant {

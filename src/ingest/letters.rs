@@ -39,8 +39,8 @@ pub enum Replayed {
 
 impl Ingest {
     /// Takes the event of a dead letter in again, as if it had been pushed when the
-    /// letter was written: that is what its `age` counts from. In a room that is
-    /// not ingested any more it is treated as a push would be there, and the letter
+    /// letter was written: that is what its `age` counts from. In a room in which
+    /// nobody was then it is treated as a push would be there, and the letter
     /// goes, readable or not: it is content that nobody may keep. `act` is
     /// committed with what it did.
     ///
@@ -70,10 +70,12 @@ impl Ingest {
         let Some(letter) = dead_letters::lock(conn, id).await? else {
             return Ok((Replayed::Unknown, Stored::default()));
         };
-        let is_ingested = known.get(&room_id).is_some_and(Room::is_ingested);
+        let is_held = known
+            .get(&room_id)
+            .is_some_and(|room| room.takes(letter.created_at));
         let (outcome, stored) = match read(&letter, &room_id) {
             Ok((event, facts)) => self.store_again(conn, event, &facts, known).await?,
-            Err(reason) if is_ingested => {
+            Err(reason) if is_held => {
                 return Ok((Replayed::Refused(reason), Stored::default()));
             }
             Err(_) => (Outcome::Ignored, Stored::default()),
@@ -133,14 +135,17 @@ fn read(letter: &Kept, room_id: &str) -> Result<(IncomingEvent, Vec<Change>), &'
     Ok((event, facts))
 }
 
-/// Whether a fact of an event in a room is kept: a message not when it was received
-/// while nobody was there who may see it.
+/// Whether a fact of an event in a room is kept: what is said, not when it was
+/// received while nobody was there who may see it.
 fn is_kept(fact: &Change, room: &Room) -> bool {
-    let Change::Message(message) = fact else {
-        return true;
+    let received_at = match fact {
+        Change::Message(message) => message.received_at,
+        Change::Edit(edit) => edit.received_at,
+        Change::Reaction(reaction) => reaction.received_at,
+        Change::State(_) | Change::Redaction(_) => return true,
     };
     let mut grants = room.grants.iter();
-    grants.any(|grant| grant.covers(message.received_at))
+    grants.any(|grant| grant.covers(received_at))
 }
 
 /// Removes the letters of those events of a page of a room's history that fold now.

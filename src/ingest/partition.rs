@@ -7,7 +7,7 @@ use crate::{db::rooms::Room, fold::state, model::incoming::IncomingEvent};
 /// The events of a batch, sorted by what may be kept of them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Partition {
-    /// Of mapped rooms: all of it is folded.
+    /// Of mapped rooms, as long as somebody is in them: all of it is folded.
     pub folded: Vec<IncomingEvent>,
     /// Of rooms that were mapped once: only redactions take effect.
     pub redactions: Vec<IncomingEvent>,
@@ -26,7 +26,7 @@ pub fn partition(events: Vec<IncomingEvent>, rooms: &HashMap<String, Room>) -> P
             None => {
                 parts.discover.insert(event.room_id);
             }
-            Some(room) if room.is_ingested() => {
+            Some(room) if room.takes(event.received_at) => {
                 // Members are folded at once; what kind of room it is takes a second look.
                 if decides && event.kind != "m.room.member" {
                     parts.discover.insert(event.room_id.clone());
@@ -65,7 +65,7 @@ mod tests {
             kind: kind.into(),
             state_key: state_key.map(str::to_owned),
             origin_server_ts: 0,
-            received_at: DateTime::<Utc>::UNIX_EPOCH,
+            received_at: DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::hours(1),
             content: Map::new(),
             redacts: None,
             replaces_state: None,
@@ -118,6 +118,13 @@ mod tests {
         assert_eq!(split(Some(room(false, None)), message()), (0, 0, 0));
         assert_eq!(split(Some(room(true, Some(false))), message()), (0, 0, 0));
         assert_eq!(split(Some(room(true, Some(true))), message()), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_comes_late_from_before_the_leave_is_folded() {
+        let mut before = event("!r", "m.room.message", None);
+        before.received_at = DateTime::<Utc>::UNIX_EPOCH;
+        assert_eq!(split(Some(room(true, Some(false))), before), (1, 0, 0));
     }
 
     #[test]
