@@ -5,6 +5,8 @@
 //! U+FFFD here, once). What cannot be decoded says which event it was, so that
 //! it can be kept as a dead letter.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, value::RawValue};
@@ -132,40 +134,24 @@ pub fn order_receipts(events: &mut [IncomingEvent]) {
 }
 
 fn parse(raw: &str) -> Result<Wire, &'static str> {
-    let wrong = |error: serde_json::Error| match error.classify() {
+    serde_json::from_str(&without_nul(raw)).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => "a field is missing or of the wrong type",
         _ => "not JSON that can be read, or nested too deep",
-    };
-    // U+0000 can only come as this escape: a raw one is no JSON.
-    if raw.contains("\\u0000") {
-        let mut value: Value = serde_json::from_str(raw).map_err(wrong)?;
-        clean(&mut value);
-        serde_json::from_value(value).map_err(wrong)
-    } else {
-        serde_json::from_str(raw).map_err(wrong)
-    }
+    })
 }
 
-/// Replaces U+0000 by U+FFFD in every string and key.
-fn clean(value: &mut Value) {
-    match value {
-        Value::String(text) => clean_text(text),
-        Value::Array(items) => items.iter_mut().for_each(clean),
-        Value::Object(map) => {
-            for (mut key, mut item) in std::mem::take(map) {
-                clean_text(&mut key);
-                clean(&mut item);
-                map.insert(key, item);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+/// JSON with U+FFFD for U+0000, which can only come as an escape: a raw one is no
+/// JSON. It stays text, so that what is skipped elsewhere can be as deep as there.
+fn without_nul(json: &str) -> Cow<'_, str> {
+    const ESCAPED_BACKSLASH: &str = r"\\";
+    const NUL: &str = r"\u0000";
+    if !json.contains(NUL) {
+        return Cow::Borrowed(json);
     }
-}
-
-fn clean_text(text: &mut String) {
-    if text.contains('\0') {
-        *text = text.replace('\0', "\u{FFFD}");
-    }
+    // Between escaped backslashes every backslash begins an escape.
+    let parts = json.split(ESCAPED_BACKSLASH);
+    let clean: Vec<_> = parts.map(|part| part.replace(NUL, "\u{FFFD}")).collect();
+    Cow::Owned(clean.join(ESCAPED_BACKSLASH))
 }
 
 /// What can be read of an event that cannot be decoded. Unknown fields are
@@ -179,11 +165,10 @@ fn header(raw: &RawValue) -> (Option<String>, Option<String>) {
         room_id: Option<&'a RawValue>,
     }
     let text = |field: Option<&RawValue>| {
-        let mut text: String = serde_json::from_str(field?.get()).ok()?;
-        clean_text(&mut text);
+        let text: String = serde_json::from_str(field?.get()).ok()?;
         is_id(&text).then_some(text)
     };
-    serde_json::from_str::<Header<'_>>(raw.get()).map_or((None, None), |header| {
+    serde_json::from_str::<Header<'_>>(&without_nul(raw.get())).map_or((None, None), |header| {
         (text(header.event_id), text(header.room_id))
     })
 }
@@ -241,14 +226,20 @@ fn redacted_because(raw: Option<&RawValue>, event_id: &str) -> Option<RedactedBe
     let id = |field: Option<&RawValue>| id_of(lenient(field).as_ref());
     Some(RedactedBecause {
         // Without an id of its own it is still one redaction, and always the same.
-        event_id: id(because.event_id.as_deref())
-            .unwrap_or_else(|| format!("{event_id:.240}~redacted")),
+        event_id: id(because.event_id.as_deref()).unwrap_or_else(|| redaction_of(event_id)),
         sender: id(because.sender.as_deref()).unwrap_or_default(),
         origin_server_ts: because
             .origin_server_ts
             .and_then(|ts| time(ts.get()))
             .unwrap_or(0),
     })
+}
+
+/// An id for the redaction of an event that came without one.
+fn redaction_of(event_id: &str) -> String {
+    const MARK: &str = "~redacted";
+    let end = event_id.floor_char_boundary(MAX_ID_BYTES - MARK.len());
+    format!("{}{MARK}", &event_id[..end])
 }
 
 #[cfg(test)]
@@ -303,6 +294,30 @@ mod tests {
         let content = decoded(&value).unwrap().content;
         assert_eq!(content["body"], "a\u{FFFD}b");
         assert_eq!(content["k\u{FFFD}"], json!([{"\u{FFFD}": "\u{FFFD}"}]));
+    }
+
+    #[test]
+    fn what_only_looks_like_nul_is_kept() {
+        let mut value = event();
+        for text in [r"\u0000", r"\\u0000", "\\\0", "\"\0\\u0000", "\\\\\0\0"] {
+            value["content"]["body"] = json!(text);
+            let content = decoded(&value).unwrap().content;
+            assert_eq!(content["body"], text.replace('\0', "\u{FFFD}"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nul_changes_nothing_about_what_is_refused() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        let mut value = event();
+        value["content"]["body"] = json!("\0");
+        let raw = serde_json::to_string(&value).unwrap().replace(
+            r#""age":500"#,
+            &format!(r#""age":500,"prev_content":{deep},"x":1e400"#),
+        );
+        let raw = RawValue::from_string(raw).unwrap();
+        let decoded = decode(&raw, None, now()).unwrap();
+        assert_eq!(decoded.content["body"], "\u{FFFD}");
     }
 
     #[test]
@@ -391,6 +406,17 @@ mod tests {
             let raw = RawValue::from_string(raw).unwrap();
             let decoded = decode(&raw, None, now()).unwrap();
             assert_eq!(decoded.redacted_because.unwrap().event_id, id);
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_redaction_without_one_is_an_id() {
+        for event_id in ["$".repeat(255), "é".repeat(127), "€".repeat(85)] {
+            let mut value = event();
+            value["event_id"] = json!(event_id);
+            value["unsigned"] = json!({"redacted_because": {}});
+            let id = decoded(&value).unwrap().redacted_because.unwrap().event_id;
+            assert!(is_id(&id) && id.ends_with("~redacted"), "{id}");
         }
     }
 
