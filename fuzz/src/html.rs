@@ -66,10 +66,12 @@ fn attributes(tag: &str) -> &str {
 fn attribute(name: &str, value: &str) {
     let harmful = name.starts_with("on") || ["formaction", "srcdoc", "style"].contains(&name);
     assert!(!harmful, "an attribute {name}");
-    // Browsers read a scheme without regard to case, and to these characters in it.
+    // As a browser reads it (URL Standard, "basic URL parser"): without regard to
+    // case, to spaces and controls before it, and to tabs and newlines in it.
     let url: String = value
+        .trim_start_matches(|c: char| c <= ' ')
         .chars()
-        .filter(|c| !c.is_ascii_whitespace() && !c.is_ascii_control())
+        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
         .collect();
     let url = url.to_ascii_lowercase();
     assert!(
