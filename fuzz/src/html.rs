@@ -2,26 +2,31 @@
 //! the sanitizer is serialised, so its tags can be read as they are written.
 
 /// Elements that run, load or send something, or whose content is not markup.
-const HARMFUL: [&str; 20] = [
+const HARMFUL: [&str; 25] = [
     "applet",
+    "audio",
     "base",
     "button",
     "embed",
     "form",
     "frame",
     "iframe",
+    "img",
     "input",
     "link",
     "math",
     "meta",
+    "mx-reply",
     "noscript",
     "object",
+    "picture",
     "plaintext",
     "script",
     "style",
     "svg",
     "template",
     "textarea",
+    "video",
     "xmp",
 ];
 /// Schemes of URLs that run something.
