@@ -48,7 +48,7 @@ pub mod viewers;
 
 pub use self::{
     migrate::migrate,
-    pool::{Connection, Database, Error},
+    pool::{Connection, Database, Error, Pooled},
 };
 
 /// Why a statement failed, for the rooms that do not know diesel.

@@ -1,11 +1,14 @@
 //! Connections: a deadpool of diesel-async connections.
 
-use std::time::Duration;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use deadpool::{Runtime, managed::Metrics};
 use diesel::{connection::CacheSize, result::DatabaseErrorKind};
 use diesel_async::{
-    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _,
+    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, TransactionManager as _,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod,
         deadpool::{Hook, HookError, Object, Pool},
@@ -43,6 +46,41 @@ const SETUP: &str = "SET plan_cache_mode = force_custom_plan; SET jit = off; SET
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Connection>,
+}
+
+/// A connection of the pool, to which it goes back.
+pub struct Pooled(Option<Object<Connection>>);
+
+/// A transaction that was given up half-way, because a caller hung up, must not go
+/// back: idle in the pool it would keep its locks until somebody takes it out.
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        if let Some(mut conn) = self.0.take()
+            && TransactionManager::is_broken_transaction_manager(&mut *conn)
+        {
+            drop(Object::take(conn));
+        }
+    }
+}
+
+type TransactionManager = <Connection as diesel_async::AsyncConnection>::TransactionManager;
+
+const TAKEN: &str = "only dropping takes it";
+
+impl Deref for Pooled {
+    type Target = Connection;
+
+    #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
+    fn deref(&self) -> &Connection {
+        self.0.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for Pooled {
+    #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.0.as_mut().expect(TAKEN)
+    }
 }
 
 /// The database could not do it.
@@ -138,10 +176,9 @@ impl Database {
     /// # Errors
     ///
     /// When there is none within five seconds.
-    pub async fn get(&self) -> Result<Object<Connection>, Error> {
-        self.pool
-            .get()
-            .await
+    pub async fn get(&self) -> Result<Pooled, Error> {
+        let got = self.pool.get().await;
+        got.map(|conn| Pooled(Some(conn)))
             .map_err(|error| Error::Connect(error.to_string()))
     }
 

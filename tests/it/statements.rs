@@ -1,6 +1,7 @@
 //! Statements that go out together, and statements that are kept.
 
 use diesel_async::{AsyncConnection as _, RunQueryDsl as _, SimpleAsyncConnection as _};
+use tokio::sync::Notify;
 use tributary::db::{Connection, Database, Result, rooms};
 
 use crate::support::{eventually, postgres::TestDatabase, world::World};
@@ -49,16 +50,52 @@ async fn a_statement_is_kept_unless_a_pooler_is_before_the_database() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_given_up_holds_nothing() {
+    let database = TestDatabase::new().await;
+    let db = database.pool();
+    // Idle ones, so that nobody takes the given up one out of the pool by chance.
+    let (other, idle) = (db.get().await.unwrap(), db.get().await.unwrap());
+    let mut conn = db.get().await.unwrap();
+    drop(idle);
+    let locked = Notify::new();
+    let work = conn.transaction::<(), diesel::result::Error, _>(async |conn| {
+        lock(conn).await?;
+        locked.notify_one();
+        std::future::pending().await
+    });
+    tokio::select! {
+        done = work => panic!("{done:?}"),
+        () = locked.notified() => {}
+    }
+    drop(conn);
+    eventually("the lock is free", async || {
+        (held(&other).await == 0).then_some(())
+    })
+    .await;
+}
+
+async fn held(mut conn: &Connection) -> i64 {
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    diesel::sql_query(held)
+        .get_result::<Count>(&mut conn)
+        .await
+        .unwrap()
+        .count
+}
+
 async fn lock(conn: &Connection) -> Result<()> {
     rooms::lock(conn, &["!dm".to_owned()]).await
 }
 
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
 async fn prepared(conn: &mut Connection) -> i64 {
-    #[derive(diesel::QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        count: i64,
-    }
     diesel::sql_query(
         "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%pg_advisory_xact%'
          AND statement NOT LIKE '%pg_prepared_statements%'",
