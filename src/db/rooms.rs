@@ -257,17 +257,17 @@ pub async fn to_discover(conn: &mut Connection, room_ids: &[String]) -> QueryRes
         id: String,
     }
     let rows: Vec<Id> = sql_query(
-        "SELECT id FROM unnest($1::text[]) AS id
+        "SELECT asked.id FROM unnest($1::text[]) AS asked(id)
          WHERE NOT EXISTS (SELECT 1 FROM tributary.rooms r
-                           WHERE r.room_id = id AND r.kind <> 'unknown')
+                           WHERE r.room_id = asked.id AND r.kind <> 'unknown')
             OR EXISTS (SELECT 1 FROM tributary.rooms r
                        JOIN tributary.room_members m ON m.room_id = r.room_id
                        JOIN tributary.messenger_connections c
                          ON c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_id
-                       WHERE r.room_id = id AND m.membership IN ('join', 'invite')
+                       WHERE r.room_id = asked.id AND m.membership IN ('join', 'invite')
                          AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
                          AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
-                                         WHERE g.room_id = id AND g.connection_id = c.id
+                                         WHERE g.room_id = asked.id AND g.connection_id = c.id
                                            AND g.until_at IS NULL))",
     )
     .bind::<Array<Text>, _>(room_ids)

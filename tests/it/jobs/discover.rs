@@ -130,3 +130,14 @@ async fn a_leave_is_not_undone_by_a_state_from_before_it() {
     assert_eq!(world.count(open).await, 0);
     stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_bots_rooms_those_that_nobody_has_looked_at_are_to_be_discovered() {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct(ROOM, &alice, "1001", "2001").await;
+    let rooms = [ROOM.to_owned(), "!unknown:lab.local".to_owned()];
+    let mut conn = world.db.get().await.unwrap();
+    let found = tributary::db::rooms::to_discover(&mut conn, &rooms).await;
+    assert_eq!(found.unwrap(), ["!unknown:lab.local"]);
+}
