@@ -336,71 +336,17 @@ pub async fn resolve(
     Ok(())
 }
 
-/// Gives every portal among these rooms that has a linked member its
-/// conversation: the one of the same portal, or a new one. `networks` names the
-/// network of each bridge.
+/// Whether a room has been resolved to be a portal.
 ///
 /// # Errors
 ///
-/// When a statement fails.
-pub async fn ensure_conversations(
-    conn: &mut Connection,
-    room_ids: &[String],
-    networks: &[(String, String)],
-) -> QueryResult<()> {
-    let (bridge_ids, names): (Vec<_>, Vec<_>) = networks.iter().cloned().unzip();
-    sql_query(
-        "WITH mapped AS (
-             SELECT DISTINCT ON (r.bridge_id, r.protocol_id, r.channel_id, r.receiver) r.*
-             FROM tributary.rooms r
-             WHERE r.room_id = ANY($1) AND r.kind = 'portal' AND EXISTS (
-                 SELECT 1 FROM tributary.room_members m
-                 JOIN tributary.messenger_connections c
-                   ON c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_id
-                 WHERE m.room_id = r.room_id AND m.membership IN ('join', 'invite')
-                   AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL)
-             ORDER BY r.bridge_id, r.protocol_id, r.channel_id, r.receiver
-         )
-         INSERT INTO tributary.conversations
-             (bridge_id, network, protocol_id, channel_id, receiver, matrix_room_id, is_group)
-         SELECT m.bridge_id, coalesce(n.network, m.bridge_id), m.protocol_id, m.channel_id, m.receiver,
-                m.room_id,
-                CASE WHEN m.room_type_v2 IS NOT NULL THEN m.room_type_v2 <> 'dm'
-                     ELSE coalesce(m.room_type <> 'dm', false) END
-         FROM mapped m
-         LEFT JOIN unnest($2::text[], $3::text[]) AS n(bridge_id, network) USING (bridge_id)
-         ON CONFLICT (bridge_id, protocol_id, channel_id, receiver) DO NOTHING",
-    )
-    .bind::<Array<Text>, _>(room_ids)
-    .bind::<Array<Text>, _>(bridge_ids)
-    .bind::<Array<Text>, _>(names)
-    .execute(conn)
-    .await?;
-    sql_query(
-        "UPDATE tributary.rooms r SET conversation_id = c.id
-         FROM tributary.conversations c
-         WHERE r.room_id = ANY($1) AND r.kind = 'portal' AND r.conversation_id IS NULL
-           AND (c.bridge_id, c.protocol_id, c.channel_id, c.receiver)
-             = (r.bridge_id, r.protocol_id, r.channel_id, r.receiver)",
-    )
-    .bind::<Array<Text>, _>(room_ids)
-    .execute(conn)
-    .await?;
-    // The newest room leads: after a re-creation that is the one people write in.
-    sql_query(
-        "UPDATE tributary.conversations c SET matrix_room_id = newest.room_id, updated_at = now()
-         FROM (SELECT DISTINCT ON (r.conversation_id) r.conversation_id, r.room_id
-               FROM tributary.rooms r
-               WHERE r.conversation_id IN (SELECT conversation_id FROM tributary.rooms
-                                           WHERE room_id = ANY($1))
-               ORDER BY r.conversation_id, r.created_ts DESC NULLS LAST, r.room_id COLLATE \"C\" DESC
-         ) AS newest
-         WHERE c.id = newest.conversation_id AND c.matrix_room_id <> newest.room_id",
-    )
-    .bind::<Array<Text>, _>(room_ids)
-    .execute(conn)
-    .await?;
-    Ok(())
+/// When the statement fails.
+pub async fn is_portal(conn: &mut Connection, room_id: &str) -> QueryResult<bool> {
+    let found = sql_query("SELECT FROM tributary.rooms WHERE room_id = $1 AND kind = 'portal'")
+        .bind::<Text, _>(room_id)
+        .execute(conn)
+        .await?;
+    Ok(found > 0)
 }
 
 /// The portals of a bridge in which a Matrix user is joined or invited.

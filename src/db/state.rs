@@ -15,7 +15,7 @@ use super::Connection;
 use crate::model::change::State;
 
 /// Orders the known events `s` of one type and key, the current one first.
-const CURRENT_FIRST: &str = "EXISTS (SELECT 1 FROM tributary.state_events n
+pub(super) const CURRENT_FIRST: &str = "EXISTS (SELECT 1 FROM tributary.state_events n
         WHERE n.room_id = s.room_id AND n.replaces_state = s.event_id
           AND n.type = s.type AND n.state_key = s.state_key AND n.event_id <> s.event_id),
     s.origin_server_ts DESC, s.event_id COLLATE \"C\" DESC";
@@ -124,6 +124,35 @@ pub async fn derive_members(conn: &mut Connection, people: &[(String, String)]) 
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Everybody of whom the set of events says something in these rooms.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn people(
+    conn: &mut Connection,
+    room_ids: &[String],
+) -> QueryResult<Vec<(String, String)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        room_id: String,
+        #[diesel(sql_type = Text)]
+        user_id: String,
+    }
+    let rows: Vec<Row> = sql_query(
+        "SELECT DISTINCT room_id, state_key AS user_id FROM tributary.state_events
+         WHERE room_id = ANY($1) AND type = 'm.room.member'",
+    )
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.room_id, row.user_id))
+        .collect())
 }
 
 /// A person as a bridge's ghost pattern knows them.

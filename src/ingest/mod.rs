@@ -19,7 +19,7 @@ use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 
 pub use self::{
     letters::Replayed,
-    states::{Derived, apply as apply_states, map as map_rooms},
+    states::{Derived, apply as apply_states, map as map_rooms, map_and_merge},
     store::{Batch, Stored},
 };
 pub(crate) use self::{letters::settle as settle_letters, store::store};

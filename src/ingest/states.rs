@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        Connection, grants,
+        Connection, conversations, grants, kin, merge,
         state::{self, Person, Touched},
         viewers::{self, View},
     },
@@ -19,6 +19,8 @@ use crate::{
 /// What state events led to.
 #[derive(Debug, Default)]
 pub struct Derived {
+    /// Viewers whose conversation has become part of another.
+    pub removed: Vec<View>,
     /// Viewers whose conversation is new or no longer what it was.
     pub changed: Vec<View>,
     /// Whether somebody's access opened or ended.
@@ -59,10 +61,17 @@ pub async fn apply(
         state::derive_members(conn, &people).await?;
         sync_grants(conn, &rooms).await?
     };
-    derive(conn, bridges, &rooms, &people, changed).await
+    let access_changed = !changed.is_empty();
+    let views = derive(conn, bridges, &rooms, &people, views(&changed)).await?;
+    Ok(Derived {
+        removed: Vec::new(),
+        changed: views,
+        access_changed,
+    })
 }
 
-/// Derives the conversations of these rooms again, after their grants may have changed.
+/// Derives the conversations of these rooms again, and for these viewers what they
+/// may see. Returns every viewer of them.
 ///
 /// # Errors
 ///
@@ -72,8 +81,8 @@ async fn derive(
     bridges: &Bridges,
     rooms: &[String],
     people: &[(String, String)],
-    changed: Vec<grants::Changed>,
-) -> QueryResult<Derived> {
+    access: Vec<View>,
+) -> QueryResult<Vec<View>> {
     if !people.is_empty() {
         let people = with_external_ids(conn, bridges, rooms, people).await?;
         state::derive_participants(conn, &people).await?;
@@ -82,21 +91,19 @@ async fn derive(
     state::derive_conversations(conn, rooms).await?;
     let conversations = conversations_of(conn, rooms).await?;
     let mut views = people_changed(conn, bridges, &conversations).await?;
-    let access: Vec<_> = changed
-        .iter()
-        .map(|c| View {
-            user_id: c.user_id.clone(),
-            conversation_id: c.conversation_id,
-        })
-        .collect();
     viewers::recount(conn, &access).await?;
     views.extend(access);
     views.sort();
     views.dedup();
-    Ok(Derived {
-        changed: views,
-        access_changed: !changed.is_empty(),
-    })
+    Ok(views)
+}
+
+fn views(changed: &[grants::Changed]) -> Vec<View> {
+    let view = |change: &grants::Changed| View {
+        user_id: change.user_id.clone(),
+        conversation_id: change.conversation_id,
+    };
+    changed.iter().map(view).collect()
 }
 
 /// Decides again who is nobody in these conversations, and what they are called.
@@ -121,13 +128,10 @@ async fn sync_grants(conn: &mut Connection, rooms: &[String]) -> QueryResult<Vec
     let opened: Vec<_> = changed
         .iter()
         .filter(|change| change.opened)
-        .map(|c| View {
-            user_id: c.user_id.clone(),
-            conversation_id: c.conversation_id,
-        })
+        .cloned()
         .collect();
     if !opened.is_empty() {
-        viewers::ensure(conn, &opened).await?;
+        viewers::ensure(conn, &views(&opened)).await?;
     }
     Ok(changed)
 }
@@ -144,9 +148,64 @@ pub async fn map(
     bridges: &Bridges,
     rooms: &[String],
 ) -> QueryResult<Derived> {
-    crate::db::rooms::ensure_conversations(conn, rooms, &bridges.networks()).await?;
+    let led = conversations::ensure(conn, rooms, &bridges.networks()).await?;
+    settle(conn, bridges, rooms, led, Derived::default()).await
+}
+
+/// Maps a room as [`map`] does, after making one of all conversations that it shows
+/// to be one. The caller holds the locks of everything that `db::kin::to_lock` names.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn map_and_merge(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    room_id: &str,
+) -> QueryResult<Derived> {
+    let rooms = [room_id.to_owned()];
+    let found = kin::conversations(conn, room_id).await?;
+    let [stays, gone @ ..] = found.as_slice() else {
+        return map(conn, bridges, &rooms).await;
+    };
+    if gone.is_empty() {
+        return map(conn, bridges, &rooms).await;
+    }
+    let removed = merge::merge(conn, *stays, gone).await?;
+    conversations::ensure(conn, &rooms, &bridges.networks()).await?;
+    let leading = conversations::leading(conn, *stays).await?;
+    let merged = Derived {
+        removed,
+        changed: merge::viewers_of(conn, &[*stays]).await?,
+        access_changed: true,
+    };
+    settle(conn, bridges, &rooms, leading, merged).await
+}
+
+/// Brings grants to what members say, and derives the conversations of these rooms
+/// again. Those in `led` lead theirs for the first time, so they say who everybody is.
+async fn settle(
+    conn: &mut Connection,
+    bridges: &Bridges,
+    rooms: &[String],
+    led: Vec<String>,
+    before: Derived,
+) -> QueryResult<Derived> {
     let changed = sync_grants(conn, rooms).await?;
-    derive(conn, bridges, rooms, &[], changed).await
+    let people = if led.is_empty() {
+        Vec::new()
+    } else {
+        state::people(conn, &led).await?
+    };
+    let access_changed = before.access_changed || !changed.is_empty();
+    let mut access = before.changed;
+    access.extend(views(&changed));
+    let rooms = distinct(rooms.iter().cloned().chain(led));
+    Ok(Derived {
+        removed: before.removed,
+        changed: derive(conn, bridges, &rooms, &people, access).await?,
+        access_changed,
+    })
 }
 
 async fn with_external_ids(

@@ -3,9 +3,19 @@
 //! Ingest only records that a room exists and queues this. What went by
 //! meanwhile is fetched by the walk over `/messages` that follows the mapping, so
 //! nothing is missed and no content of a room without a customer is kept.
+//!
+//! It runs again when the state that decides has changed. A bridge gives a portal
+//! another identity in two ways (bridgev2, `ReIDPortal`): it writes another
+//! `m.bridge` into the same room, or, when there is a room of that identity already,
+//! a tombstone into this one that names it, and then its ghosts and its bot leave. So
+//! what is in the database of a tombstone counts as well as what `/state` says.
+
+mod room_state;
 
 use diesel_async::AsyncConnection as _;
+use serde_json::Map;
 
+use self::room_state::{Found, RoomState, room_id as valid};
 use super::{
     Handler, Lease, Outcome,
     backfill::{self, Span},
@@ -16,17 +26,13 @@ use crate::{
     db::{
         self, Connection,
         jobs::{Job, NewJob, enqueue},
+        kin::{self, Ties},
         members, rooms, stream,
+        viewers::View,
     },
-    fold,
-    ingest::{self, Ingest},
+    ingest::{self, Derived, Ingest},
     matrix::client::{ClientError, Homeserver},
-    model::{
-        change::{Change, State},
-        frame::{Frame, FrameKind},
-        incoming::IncomingEvent,
-        portal::Portal,
-    },
+    model::frame::{Frame, FrameKind},
 };
 
 /// The job `discover`; its key is the room id.
@@ -39,19 +45,24 @@ pub struct Discover {
     pub backfill: config::Backfill,
 }
 
-/// How often `/state` is asked for in one run, while members come and go.
+/// How often `/state` is asked for in one run, while what was seen keeps changing.
 const TRIES: u8 = 5;
 
-/// What `/state` says of a room.
-#[derive(Debug, Default)]
-struct RoomState {
-    events: Vec<IncomingEvent>,
+/// What was known of a room before its `/state` was asked for.
+struct Known {
+    /// How many member events.
+    member_events: i64,
+    /// The room that replaces it, as the bridge's bot was heard to say.
+    replaced_by: Option<String>,
 }
 
-/// A portal as its state shows it.
-struct Found<'a> {
-    bridge_id: &'a str,
-    portal: Portal,
+/// A room as it was seen.
+struct Look<'a> {
+    room_id: &'a str,
+    /// None when nobody of ours is in the room.
+    state: Option<&'a RoomState>,
+    found: Option<Found<'a>>,
+    known: Known,
 }
 
 impl Handler for Discover {
@@ -70,7 +81,7 @@ impl Handler for Discover {
             }
         }
         Outcome::Retry {
-            error: "members came and went all the time".to_owned(),
+            error: "the room changed all the time".to_owned(),
             after: None,
         }
     }
@@ -86,15 +97,31 @@ fn again(error: &db::Error) -> Outcome {
 impl Discover {
     /// One look at the room; none when what was seen is no longer true.
     async fn look(&self, room_id: &str) -> Result<Option<&'static str>, Outcome> {
-        let known = self.member_events(room_id).await.map_err(|e| again(&e))?;
+        let known = self.known(room_id).await.map_err(|e| again(&e))?;
         let state = self.state(room_id).await.map_err(|error| retry(&error))?;
-        let settled = self.settle(room_id, state.unwrap_or_default(), known).await;
-        settled.map_err(|error| again(&error))
+        let look = Look {
+            room_id,
+            found: state
+                .as_ref()
+                .and_then(|state| state.portal(&self.ingest.bridges)),
+            state: state.as_ref(),
+            known,
+        };
+        self.settle(&look).await.map_err(|error| again(&error))
     }
 
-    async fn member_events(&self, room_id: &str) -> Result<i64, db::Error> {
+    async fn known(&self, room_id: &str) -> Result<Known, db::Error> {
         let mut conn = self.ingest.db.get().await?;
-        Ok(members::events(&mut conn, room_id).await?)
+        let tombstones = kin::tombstones(&mut conn, room_id).await?;
+        let by_bot = tombstones.into_iter().find(|tombstone| {
+            let bridge = self.ingest.bridges.of_bot(&tombstone.sender);
+            bridge.is_some_and(|bridge| bridge.id == tombstone.bridge_id)
+                && valid(&tombstone.replacement_room).is_some()
+        });
+        Ok(Known {
+            member_events: members::events(&mut conn, room_id).await?,
+            replaced_by: by_bot.map(|tombstone| tombstone.replacement_room),
+        })
     }
 
     async fn state(&self, room_id: &str) -> Result<Option<RoomState>, ClientError> {
@@ -110,58 +137,36 @@ impl Discover {
         let mut batch = ingest::Batch::default();
         let now = self.ingest.clock.now();
         for event in &raw {
-            // What cannot be decoded decides nothing, and may not be kept either:
-            // whether the room is mapped is not known yet.
             batch.decode(event, Some(room_id), now);
         }
-        Ok(Some(RoomState {
-            events: batch.events,
-        }))
+        Ok(Some(RoomState::new(batch)))
     }
 
     /// Writes down what the room is, and maps it if a linked customer is in it.
     /// A leave that was pushed while `/state` was on its way must not be undone by
-    /// it: unless there still are `known` member events, nothing is written.
-    async fn settle(
-        &self,
-        room_id: &str,
-        state: RoomState,
-        known: i64,
-    ) -> Result<Option<&'static str>, db::Error> {
-        let found = self.portal(&state);
-        let kind = if found.is_some() { "portal" } else { "other" };
+    /// it: unless there still are as many member events, nothing is written. Nor if
+    /// meanwhile it became one conversation with rooms that are not locked: locks
+    /// are taken in one order, so these must be there from the start.
+    async fn settle(&self, look: &Look<'_>) -> Result<Option<&'static str>, db::Error> {
         let mut conn = self.ingest.db.get().await?;
         let heads = conn
             .transaction(async |conn| {
-                let room_ids = [room_id.to_owned()];
-                let before = rooms::lock_and_load(conn, &room_ids).await?;
-                if members::events(conn, room_id).await? != known {
+                let names = kin::to_lock(conn, look.ties()).await?;
+                let before = rooms::lock_and_load(conn, &names).await?;
+                let is_true = members::events(conn, look.room_id).await?
+                    == look.known.member_events
+                    && kin::to_lock(conn, look.ties())
+                        .await?
+                        .iter()
+                        .all(|name| names.binary_search(name).is_ok());
+                if !is_true {
                     return Ok(None);
                 }
-                let was_ingested = before.get(room_id).is_some_and(rooms::Room::is_ingested);
-                self.resolve(conn, room_id, found.as_ref(), &state).await?;
-                let mut derived = ingest::map_rooms(conn, &self.ingest.bridges, &room_ids).await?;
-                let after = rooms::load(conn, &room_ids).await?;
-                if after.get(room_id).is_some_and(rooms::Room::is_ingested) {
-                    let states = kept(&state.events);
-                    let applied =
-                        ingest::apply_states(conn, &self.ingest.bridges, &states, Vec::new())
-                            .await?;
-                    derived.changed.extend(applied.changed);
-                    if !was_ingested {
-                        self.queue_backfill(conn, room_id).await?;
-                    }
-                }
-                derived.changed.sort();
-                derived.changed.dedup();
-                let updated = |view: db::viewers::View| Frame {
-                    user_id: view.user_id,
-                    kind: FrameKind::ConversationUpdated {
-                        conversation_id: view.conversation_id,
-                    },
-                };
-                let frames: Vec<_> = derived.changed.into_iter().map(updated).collect();
-                stream::append(conn, &frames).await.map(Some)
+                let was_ingested = before
+                    .get(look.room_id)
+                    .is_some_and(rooms::Room::is_ingested);
+                let derived = self.map(conn, look, was_ingested).await?;
+                stream::append(conn, &frames(derived)).await.map(Some)
             })
             .await
             .map_err(|error: diesel::result::Error| db::Error::from(error))?;
@@ -170,33 +175,37 @@ impl Discover {
         };
         self.ingest.feed.advance(&heads);
         self.ingest.jobs.notify_one();
-        Ok(Some(kind))
+        Ok(Some(if look.found.is_some() {
+            "portal"
+        } else {
+            "other"
+        }))
     }
 
-    async fn resolve(
+    async fn map(
         &self,
         conn: &mut Connection,
-        room_id: &str,
-        found: Option<&Found<'_>>,
-        state: &RoomState,
-    ) -> db::Result<()> {
-        let resolution = found.map_or(rooms::Resolution::Other, |found| {
-            rooms::Resolution::Portal {
-                bridge_id: found.bridge_id,
-                portal: &found.portal,
-                created_ts: state
-                    .first("m.room.create")
-                    .map(|event| event.origin_server_ts),
+        look: &Look<'_>,
+        was_ingested: bool,
+    ) -> db::Result<Derived> {
+        let room_ids = [look.room_id.to_owned()];
+        look.resolve(conn).await?;
+        look_around(conn, look).await?;
+        let mut derived = ingest::map_and_merge(conn, &self.ingest.bridges, look.room_id).await?;
+        let after = rooms::load(conn, &room_ids).await?;
+        let is_ingested = after
+            .get(look.room_id)
+            .is_some_and(rooms::Room::is_ingested);
+        if let Some(state) = look.state.filter(|_| is_ingested) {
+            let states = state.kept();
+            let applied =
+                ingest::apply_states(conn, &self.ingest.bridges, &states, Vec::new()).await?;
+            derived.changed.extend(applied.changed);
+            if !was_ingested {
+                self.queue_backfill(conn, look.room_id).await?;
             }
-        });
-        rooms::resolve(conn, room_id, &resolution).await?;
-        // Of a room that is no portal not even the members are anybody's business.
-        let members = if found.is_some() {
-            state.members()
-        } else {
-            Vec::new()
-        };
-        members::replace(conn, room_id, &members).await
+        }
+        Ok(derived)
     }
 
     async fn queue_backfill(&self, conn: &mut Connection, room_id: &str) -> db::Result<()> {
@@ -212,63 +221,96 @@ impl Discover {
         enqueue(conn, &[job]).await?;
         Ok(())
     }
+}
 
-    /// The bridge information by a bridge's own bot; what anybody else wrote there
-    /// is nothing. A space is no conversation.
-    fn portal(&self, state: &RoomState) -> Option<Found<'_>> {
-        let is_space = state
-            .first("m.room.create")
-            .is_some_and(|create| create.content.get("type").is_some_and(|t| t == "m.space"));
-        if is_space {
-            return None;
+impl Look<'_> {
+    fn ties(&self) -> Ties<'_> {
+        Ties {
+            room_id: self.room_id,
+            portal: self.found.as_ref().map(|f| (f.bridge_id, &f.portal)),
+            replaced_by: self.replaced_by(),
         }
-        let mut infos: Vec<_> = state
-            .events
-            .iter()
-            .filter(|event| matches!(event.kind.as_str(), "m.bridge" | "uk.half-shot.bridge"))
-            .filter_map(|event| {
-                let bridge = self.ingest.bridges.of_bot(&event.sender)?;
-                let portal = Portal::from_content(&event.content)?;
-                let rank = (event.origin_server_ts, event.kind == "m.bridge");
-                Some((
-                    rank,
-                    Found {
-                        bridge_id: &bridge.id,
-                        portal,
-                    },
-                ))
-            })
-            .collect();
-        infos.sort_by_key(|(rank, _)| *rank);
-        infos.pop().map(|(_, found)| found)
-    }
-}
-
-impl RoomState {
-    fn first(&self, kind: &str) -> Option<&IncomingEvent> {
-        self.events
-            .iter()
-            .find(|event| event.kind == kind && event.state_key.is_some())
     }
 
-    fn members(&self) -> Vec<(String, String)> {
-        let member = |event: &IncomingEvent| {
-            let membership = event.content.get("membership")?.as_str()?;
-            (event.kind == "m.room.member")
-                .then(|| Some((event.state_key.clone()?, membership.to_owned())))?
-        };
-        self.events.iter().filter_map(member).collect()
-    }
-}
-
-fn kept(events: &[IncomingEvent]) -> Vec<State> {
-    events
-        .iter()
-        // A state event that cannot be folded decides nothing.
-        .flat_map(|event| fold::fold(event).unwrap_or_default())
-        .filter_map(|change| match change {
-            Change::State(state) => Some(state),
+    fn replaced_by(&self) -> Option<&str> {
+        let heard = self.known.replaced_by.as_deref();
+        let seen = match (self.state, &self.found) {
+            (Some(state), Some(found)) => state.replacement(found.bot),
             _ => None,
-        })
+        };
+        seen.or(heard).filter(|id| *id != self.room_id)
+    }
+
+    async fn resolve(&self, conn: &mut Connection) -> db::Result<()> {
+        let resolution = self
+            .found
+            .as_ref()
+            .map_or(rooms::Resolution::Other, |found| {
+                rooms::Resolution::Portal {
+                    bridge_id: found.bridge_id,
+                    portal: &found.portal,
+                    created_ts: self.state.and_then(RoomState::created_ts),
+                }
+            });
+        // The bridge has left its portal: what it was stays known.
+        if self.state.is_some() || !rooms::is_portal(conn, self.room_id).await? {
+            rooms::resolve(conn, self.room_id, &resolution).await?;
+        }
+        if let Some(replaced_by) = self.replaced_by() {
+            kin::replace(conn, self.room_id, replaced_by).await?;
+        }
+        // Of a room that is no portal not even the members are anybody's business.
+        let members = match (self.state, &self.found) {
+            (Some(state), Some(_)) => state.members(),
+            _ => Vec::new(),
+        };
+        members::replace(conn, self.room_id, &members).await
+    }
+}
+
+/// Queues the resolution of the rooms at the ends of a tombstone that nobody has
+/// looked at yet. That a room names a predecessor proves nothing: only what is
+/// found there does.
+async fn look_around(conn: &mut Connection, look: &Look<'_>) -> db::Result<()> {
+    let predecessor = look
+        .found
+        .as_ref()
+        .and_then(|_| look.state?.predecessor())
+        .filter(|id| *id != look.room_id);
+    let ends: Vec<_> = [look.replaced_by(), predecessor]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let unknown = rooms::to_discover(conn, &ends).await?;
+    rooms::note(conn, &unknown).await?;
+    let job = |key: String| NewJob {
+        kind: Discover::KIND,
+        key,
+        payload: Map::new(),
+    };
+    let jobs: Vec<_> = unknown.into_iter().map(job).collect();
+    enqueue(conn, &jobs).await?;
+    Ok(())
+}
+
+/// A conversation that has become part of another goes before that one is shown.
+fn frames(mut derived: Derived) -> Vec<Frame> {
+    derived.changed.sort();
+    derived.changed.dedup();
+    let frame = |kind: fn(uuid::Uuid) -> FrameKind| {
+        move |view: View| Frame {
+            user_id: view.user_id,
+            kind: kind(view.conversation_id),
+        }
+    };
+    let removed = frame(|conversation_id| FrameKind::ConversationRemoved { conversation_id });
+    let updated = frame(|conversation_id| FrameKind::ConversationUpdated { conversation_id });
+    let removed = derived.removed.into_iter().map(removed);
+    removed
+        .chain(derived.changed.into_iter().map(updated))
         .collect()
 }

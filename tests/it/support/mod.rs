@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod app;
+pub(crate) mod discovery;
 pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod ownership;

@@ -1,0 +1,2 @@
+DROP INDEX tributary.rooms_replaced_by;
+ALTER TABLE tributary.rooms DROP COLUMN replaced_by;
