@@ -404,21 +404,50 @@ async fn two_that_look_at_once_see_each_other() {
         ..old()
     };
     for other in [closed(old(), NEW), renamed] {
-        for is_known in [true, false] {
+        for known in [vec![OLD, NEW], vec![OLD], vec![NEW], vec![]] {
             let world = World::new().await;
             world.customer("alice", "1001").await;
             let discovery = Discovery::start(&world).await;
+            discovery.show(&old());
             discovery.show(&new());
-            if is_known {
-                discovery.show(&old());
-                discovery.discover(&[OLD, NEW]).await;
-                assert_eq!(conversations(&world).await.len(), 2);
-            }
+            discovery.discover(&known).await;
+            assert_eq!(conversations(&world).await.len(), known.len());
             discovery.show(&other);
             discovery.discover_at_once([OLD, NEW]).await;
             assert_eq!(only(&world).await.is(), ("3001", NEW, both.as_str()));
         }
     }
+}
+
+/// Each of two jobs makes one conversation of two; the second has to lock all three rooms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_finds_more_rooms_behind_the_locks_looks_again() {
+    const NEWEST: &str = "!newest:lab.local";
+    let world = World::new().await;
+    world.customer("alice", "1001").await;
+    let discovery = Discovery::start(&world).await;
+    let newest = Room {
+        id: NEWEST,
+        channel: "4001",
+        created_ts: 3000,
+        ..new()
+    };
+    for room in [old(), new(), newest] {
+        discovery.show(&room);
+        discovery.discover(&[room.id]).await;
+    }
+    let first = conversations(&world).await[0].id;
+    let before = discovery.asked().await;
+    discovery.show(&closed(old(), NEW));
+    discovery.show(&closed(new(), NEWEST));
+    discovery.discover_at_once([OLD, NEW]).await;
+    let all = format!("{NEW} {NEWEST} {OLD}");
+    let conversation = only(&world).await;
+    assert_eq!(
+        (conversation.id, conversation.is()),
+        (first, ("4001", NEWEST, all.as_str()))
+    );
+    assert_eq!(discovery.asked().await - before, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

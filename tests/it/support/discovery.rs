@@ -114,8 +114,8 @@ impl Respond for Answering {
 pub(crate) struct Discovery<'a> {
     world: &'a World,
     answers: Arc<Answers>,
-    // They end with this value.
-    _homeserver: MockServer,
+    homeserver: MockServer,
+    // It ends with this value.
     _running: DropGuard,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Discovery<'a> {
         Self {
             world,
             answers,
-            _homeserver: homeserver,
+            homeserver,
             _running: stop.drop_guard(),
         }
     }
@@ -162,6 +162,13 @@ impl<'a> Discovery<'a> {
     /// From now on nobody of the bridge can read a room.
     pub(crate) fn hide(&self, room: &Room) {
         self.answers.states.lock().unwrap().remove(room.id);
+    }
+
+    /// How often the state of a room was asked for.
+    pub(crate) async fn asked(&self) -> usize {
+        let requests = self.homeserver.received_requests().await.unwrap();
+        let is_state = |request: &&Request| request.url.path().ends_with("/state");
+        requests.iter().filter(is_state).count()
     }
 
     /// Discovers two rooms at once: neither goes on before both have looked at what
