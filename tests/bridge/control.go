@@ -60,6 +60,7 @@ func (c *control) routes() http.Handler {
 	mux.HandleFunc("POST /state", order(c.state))
 	mux.HandleFunc("POST /chat", order(c.chat))
 	mux.HandleFunc("POST /delete-chat", order(c.deleteChat))
+	mux.HandleFunc("POST /reid", order(c.reID))
 	mux.HandleFunc("POST /join", order(c.join))
 	mux.HandleFunc("POST /leave", order(c.leave))
 	mux.HandleFunc("POST /message", order(c.message))

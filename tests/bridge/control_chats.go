@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/simplevent"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -60,6 +61,41 @@ func (c *control) deleteChat(ctx context.Context, req *deleteChatRequest) (*chat
 	room := portal.MXID
 	base := meta(login, bridgev2.RemoteEventChatDelete, portal.PortalKey, req.RemoteID, 0)
 	return &chatResponse{room}, queue(login, &simplevent.ChatDelete{EventMeta: base, OnlyForMe: req.OnlyForMe})
+}
+
+type reIDRequest struct {
+	RemoteID  string `json:"remoteId"`
+	ChatID    string `json:"chatId"`
+	NewChatID string `json:"newChatId"`
+}
+
+type reIDResponse struct {
+	Result string    `json:"result"`
+	RoomID id.RoomID `json:"roomId"`
+}
+
+// reID gives a chat another id: its room goes on under it, or, when there is a room of that id
+// already, is tombstoned into that one. bridgev2 does the latter in the background.
+func (c *control) reID(ctx context.Context, req *reIDRequest) (*reIDResponse, error) {
+	if req.NewChatID == "" || req.NewChatID == req.ChatID {
+		return nil, badRequest("newChatId is needed, and another one than chatId")
+	}
+	_, portal, err := c.chatOf(ctx, req.RemoteID, req.ChatID)
+	if err != nil {
+		return nil, err
+	}
+	target := portal.PortalKey
+	target.ID = networkid.PortalID(req.NewChatID)
+	result, portal, err := c.bridge.ReIDPortal(ctx, portal.PortalKey, target)
+	if err != nil {
+		return nil, err
+	}
+	if portal == nil {
+		return nil, notFound("no room of chat %q", req.ChatID)
+	}
+	// The library leaves m.bridge as it was until something else changes.
+	portal.UpdateBridgeInfo(ctx)
+	return &reIDResponse{result.String(), portal.MXID}, nil
 }
 
 type memberRequest struct {
