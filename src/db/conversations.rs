@@ -82,7 +82,7 @@ async fn adopt(conn: &mut Connection, room_ids: &[String]) -> QueryResult<usize>
         "UPDATE tributary.rooms t SET conversation_id = oldest.id
          FROM tributary.rooms r
          CROSS JOIN LATERAL (
-             SELECT old.id FROM tributary.conversations old WHERE old.id IN ({})
+             SELECT old.id FROM ({}) AS continued JOIN tributary.conversations old USING (id)
              ORDER BY old.created_at, old.id LIMIT 1) AS oldest
          WHERE t.room_id = r.room_id AND r.room_id = ANY($1)
            AND r.kind = 'portal' AND r.conversation_id IS NULL",

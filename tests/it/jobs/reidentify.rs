@@ -5,7 +5,13 @@
 
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
-use tributary::db::read;
+use tributary::{
+    db::{
+        kin::{self, Ties},
+        read,
+    },
+    model::portal::Portal,
+};
 use uuid::Uuid;
 
 use crate::support::{
@@ -417,6 +423,31 @@ async fn two_that_look_at_once_see_each_other() {
             assert_eq!(only(&world).await.is(), ("3001", NEW, both.as_str()));
         }
     }
+}
+
+/// They see each other only behind the locks.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_new_rooms_of_one_portal_have_a_lock_in_common() {
+    let world = World::new().await;
+    let portal = Portal {
+        protocol_id: "facebookgo".to_owned(),
+        channel_id: "2001".to_owned(),
+        receiver: "1001".to_owned(),
+        room_type_v2: None,
+        room_type: None,
+    };
+    let mut conn = world.db.get().await.unwrap();
+    let mut locks = Vec::new();
+    for room_id in [OLD, NEW] {
+        let ties = Ties {
+            room_id,
+            portal: Some(("meta", &portal)),
+            replaced_by: None,
+        };
+        locks.push(kin::to_lock(&mut conn, ties).await.unwrap());
+    }
+    assert!(locks[0].contains(&OLD.to_owned()) && locks[1].contains(&NEW.to_owned()));
+    assert!(locks[0].iter().any(|name| locks[1].contains(name)));
 }
 
 /// Each of two jobs makes one conversation of two; the second has to lock all three rooms.
