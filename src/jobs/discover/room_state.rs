@@ -132,10 +132,10 @@ pub(super) fn room_id(id: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clock::Clock;
 
     const BOT: &str = "@bot:lab.local";
 
@@ -146,7 +146,7 @@ mod tests {
         });
         let mut batch = Batch::default();
         let raw = serde_json::value::to_raw_value(&raw).unwrap();
-        batch.decode(&raw, Some("!r:lab.local"), Clock::system().now());
+        batch.decode(&raw, Some("!r:lab.local"), DateTime::UNIX_EPOCH);
         RoomState::new(batch)
     }
 
