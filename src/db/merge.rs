@@ -5,13 +5,13 @@
 //! grant and room before and after, so nobody sees more than they did.
 
 use diesel::{
-    QueryResult, sql_query,
+    QueryResult, QueryableByName, sql_query,
     sql_types::{Array, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, viewers::View};
+use super::{Connection, messages, viewers::View};
 
 /// Moves everything of the conversations `gone` to `stays`. Returns the viewers of
 /// those that are gone. The caller holds the locks of all their rooms, and derives
@@ -25,6 +25,7 @@ pub async fn merge(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryRe
     let lost = viewers_of(conn, gone).await?;
     move_participants(conn, stays, gone).await?;
     move_messages(conn, stays, gone).await?;
+    name_reactors(conn, stays).await?;
     move_rooms(conn, stays, gone).await?;
     move_access(conn, stays, gone).await?;
     move_frames(conn, stays, &lost).await?;
@@ -58,6 +59,16 @@ async fn move_participants(
     gone: &[Uuid],
 ) -> QueryResult<usize> {
     sql_query(
+        "UPDATE tributary.participants p SET has_spoken = true
+         FROM tributary.participants g
+         WHERE p.conversation_id = $1 AND NOT p.has_spoken AND g.conversation_id = ANY($2)
+           AND g.matrix_user_id = p.matrix_user_id AND g.has_spoken",
+    )
+    .bind::<SqlUuid, _>(stays)
+    .bind::<Array<SqlUuid>, _>(gone)
+    .execute(conn)
+    .await?;
+    sql_query(
         "UPDATE tributary.participants p SET conversation_id = $1, updated_at = now()
          FROM (SELECT DISTINCT ON (g.matrix_user_id) g.id
                FROM tributary.participants g
@@ -85,6 +96,30 @@ async fn move_messages(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> Que
     .bind::<Array<SqlUuid>, _>(gone)
     .execute(conn)
     .await
+}
+
+/// The reactions in a message's metadata name participants, who may be others now.
+async fn name_reactors(conn: &mut Connection, stays: Uuid) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Reacted {
+        #[diesel(sql_type = Text)]
+        room_id: String,
+        #[diesel(sql_type = Text)]
+        event_id: String,
+    }
+    let reacted: Vec<Reacted> = sql_query(
+        "SELECT room_id, event_id FROM tributary.messages
+         WHERE conversation_id = $1 AND metadata -> 'reactions' <> '[]'",
+    )
+    .bind::<SqlUuid, _>(stays)
+    .load(conn)
+    .await?;
+    let (rooms, events): (Vec<_>, Vec<_>) = reacted
+        .into_iter()
+        .map(|reacted| (reacted.room_id, reacted.event_id))
+        .unzip();
+    messages::derive(conn, &rooms, &events).await?;
+    Ok(())
 }
 
 async fn move_rooms(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryResult<()> {

@@ -7,6 +7,7 @@ mod races;
 
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
+use serde_json::json;
 use tributary::db::read;
 use uuid::Uuid;
 
@@ -259,7 +260,13 @@ async fn two_conversations_become_one_with_all_that_they_hold() {
             ],
         )
         .await;
-    world.push("2", &[text(NEW, "$4", CAROL, "unread")]).await;
+    let reaction = json!({
+        "type": "m.reaction", "room_id": NEW, "event_id": "$5", "sender": CAROL, "origin_server_ts": 1,
+        "content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$3", "key": "a"}},
+    });
+    world
+        .push("2", &[text(NEW, "$4", CAROL, "unread"), reaction])
+        .await;
 
     let closed = closed(old(), NEW);
     discovery.show(&closed);
@@ -286,6 +293,10 @@ async fn two_conversations_become_one_with_all_that_they_hold() {
     assert_eq!(world.count(carol).await, 1);
     let people = "SELECT count(*) FROM tributary.participants";
     assert_eq!(world.count(people).await, 4);
+    let reacted = "SELECT count(*) FROM tributary.messages m JOIN tributary.participants p
+                   ON m.metadata #> '{reactions,0,senders}' = jsonb_build_array(p.id)
+                   WHERE p.matrix_user_id LIKE '@facebook_2001:%'";
+    assert_eq!(world.count(reacted).await, 1);
     // Alice has read nothing, Bob all up to his own message.
     for (user_id, unread) in [(alice, 4), (bob, 1)] {
         let access = format!(
