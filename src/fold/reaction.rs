@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{Unfoldable, event_id, relation};
 use crate::model::{change::Reaction, incoming::IncomingEvent};
 
+/// What is longer is no emoji, and each reader of the message would have to load it.
+const MAX_KEY_BYTES: usize = 1024;
+
 /// The reaction that an event is; none for a pruned one, which has lost its target.
 ///
 /// # Errors
@@ -25,8 +28,8 @@ pub fn fold(event: &IncomingEvent) -> Result<Option<Reaction>, Unfoldable> {
         sender: event.sender.clone(),
         target: event_id(relation.get("event_id")).ok_or(Unfoldable("a reaction to nothing"))?,
         key: key
-            .filter(|key| !key.is_empty())
-            .ok_or(Unfoldable("a reaction without a key"))?
+            .filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()))
+            .ok_or(Unfoldable("a reaction without a key of at most 1024 bytes"))?
             .to_owned(),
         origin_server_ts: event.origin_server_ts,
         timestamp: event.timestamp(),
@@ -58,6 +61,7 @@ mod tests {
             json!({"rel_type": "m.annotation", "event_id": "$m"}),
             json!({"rel_type": "m.annotation", "event_id": "$m", "key": ""}),
             json!({"rel_type": "m.annotation", "event_id": "$m", "key": 5}),
+            json!({"rel_type": "m.annotation", "event_id": "$m", "key": "k".repeat(MAX_KEY_BYTES + 1)}),
             json!({"rel_type": "m.annotation", "event_id": "", "key": "a"}),
             json!({"rel_type": "m.annotation", "key": "a"}),
         ] {
