@@ -6,6 +6,7 @@
 
 mod accounts;
 mod api;
+mod fixtures;
 mod folding;
 mod ingest;
 mod jobs;
