@@ -10,11 +10,13 @@ import (
 )
 
 type mediaRequest struct {
-	Filename string `json:"filename"`
-	MimeType string `json:"mimeType"`
-	Data     []byte `json:"data"` // base64 in JSON
-	Width    int    `json:"width"`
-	Height   int    `json:"height"`
+	Filename   string `json:"filename"`
+	MimeType   string `json:"mimeType"`
+	Data       []byte `json:"data"` // base64 in JSON
+	Width      int    `json:"width"`
+	Height     int    `json:"height"`
+	DurationMS int    `json:"durationMs"`
+	Voice      bool   `json:"voice"`
 }
 
 type messageRequest struct {
@@ -25,6 +27,7 @@ type messageRequest struct {
 	Text      string        `json:"text"`
 	HTML      string        `json:"html"`
 	MsgType   string        `json:"msgtype"`
+	GeoURI    string        `json:"geoUri"`
 	Timestamp int64         `json:"timestamp"`
 	ReplyTo   string        `json:"replyTo"`
 	Media     *mediaRequest `json:"media"`

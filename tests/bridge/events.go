@@ -48,6 +48,7 @@ func content(req *messageRequest) *event.MessageEventContent {
 	if req.MsgType != "" {
 		c.MsgType = event.MessageType(req.MsgType)
 	}
+	c.GeoURI = req.GeoURI
 	if req.HTML != "" {
 		c.Format, c.FormattedBody = event.FormatHTML, req.HTML
 	}
@@ -67,8 +68,12 @@ func messageEvent(base simplevent.EventMeta, id networkid.MessageID, req *messag
 					return nil, err
 				}
 			}
+			kind := event.EventMessage
+			if c.MsgType == event.MessageType(event.EventSticker.Type) {
+				kind, c.MsgType, c.FileName = event.EventSticker, "", ""
+			}
 			converted := &bridgev2.ConvertedMessage{Parts: []*bridgev2.ConvertedMessagePart{{
-				Type: event.EventMessage, Content: c,
+				Type: kind, Content: c,
 			}}}
 			if req.ReplyTo != "" {
 				converted.ReplyTo = &networkid.MessageOptionalPartID{MessageID: networkid.MessageID(req.ReplyTo)}
@@ -81,8 +86,15 @@ func messageEvent(base simplevent.EventMeta, id networkid.MessageID, req *messag
 // attach uploads the media as the sender. A caption differs from the file's name.
 func attach(ctx context.Context, portal *bridgev2.Portal, intent bridgev2.MatrixAPI, c *event.MessageEventContent, media *mediaRequest) (err error) {
 	c.URL, c.File, err = intent.UploadMedia(ctx, portal.MXID, media.Data, media.Filename, media.MimeType)
-	c.Info = &event.FileInfo{MimeType: media.MimeType, Size: len(media.Data), Width: media.Width, Height: media.Height}
+	c.Info = &event.FileInfo{
+		MimeType: media.MimeType, Size: len(media.Data),
+		Width: media.Width, Height: media.Height, Duration: media.DurationMS,
+	}
 	c.FileName = media.Filename
+	if media.Voice {
+		c.MSC1767Audio = &event.MSC1767Audio{Duration: media.DurationMS}
+		c.MSC3245Voice = &event.MSC3245Voice{}
+	}
 	if c.Body == "" {
 		c.Body = media.Filename
 	}
