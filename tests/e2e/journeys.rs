@@ -6,39 +6,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
+    people::{Customer, conversations, customer, digits},
     socket::{Client, bodies},
     stack::Stack,
 };
-
-/// A customer on all sides: Clerk, Matrix and Messenger.
-struct Customer {
-    clerk: String,
-    remote_id: String,
-}
-
-/// Logs a fresh customer in at the bridge and links them.
-async fn customer(stack: &Stack, name: &str, remote_id: &str, puppet: bool) -> Customer {
-    let suffix = tributary::model::new_id().simple().to_string();
-    let user = stack.matrix_user(&format!("{name}-{suffix}"));
-    let remote_id = format!("{remote_id}{}", digits(&suffix));
-    let login = json!({
-        "userId": user.user_id, "remoteId": remote_id, "remoteName": name, "doublePuppet": puppet,
-    });
-    stack.remote("/login", login).await;
-    let clerk = format!("user_{name}{suffix}");
-    let linked = stack.link(&clerk, &user, &remote_id).await;
-    assert_eq!(linked["status"], "CONNECTED", "{linked}");
-    Customer { clerk, remote_id }
-}
-
-/// Remote ids are numbers on Messenger.
-fn digits(hex: &str) -> String {
-    (u128::from_str_radix(hex, 16).unwrap() % 1_000_000_000_000).to_string()
-}
-
-async fn conversations(stack: &Stack, customer: &Customer) -> Vec<Value> {
-    stack.get_all(&customer.clerk, "/api/conversations").await
-}
 
 async fn bodies_of(stack: &Stack, customer: &Customer, conversation: &Value) -> Vec<String> {
     let path = format!(
@@ -270,15 +241,17 @@ async fn a_link_brings_what_was_before_it_and_an_unsend_takes_it_away() {
     let erin = Customer {
         clerk: format!("user_erin{suffix}"),
         remote_id: format!("6{}", digits(&suffix)),
+        user,
     };
-    let login = json!({"userId": user.user_id, "remoteId": erin.remote_id, "remoteName": "Erin"});
+    let login =
+        json!({"userId": erin.user.user_id, "remoteId": erin.remote_id, "remoteName": "Erin"});
     stack.remote("/login", login).await;
     let friend = format!("7{}", erin.remote_id);
     stack.remote("/chat", direct(&erin, &friend)).await;
     for text in ["one", "two", "three"] {
         say(&stack, &erin, &friend, text).await;
     }
-    stack.link(&erin.clerk, &user, &erin.remote_id).await;
+    stack.link(&erin.clerk, &erin.user, &erin.remote_id).await;
     let chat = eventually_reads(&stack, &erin, &["one", "two", "three"]).await;
     assert_eq!(
         (&chat["title"], &chat["unreadCount"]),

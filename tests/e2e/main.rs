@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod folding;
 mod journeys;
+mod people;
 mod socket;
 mod stack;
