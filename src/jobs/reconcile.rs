@@ -3,9 +3,11 @@
 //!
 //! The homeserver loses pushes. What it had not yet cut into a transaction is gone
 //! when it restarts, and a transaction that it cuts at the very moment at which it
-//! ends its retries waits for its next failure. So a room that had events is
-//! walked backwards, page by page, until a page has nothing new; not further back
-//! than its mapping, since how much of that comes in is for backfill's limits.
+//! ends its retries waits for its next failure. What comes after such a gap is
+//! pushed as ever, so a page without anything new says nothing of those behind it:
+//! a room that had events is walked backwards, page by page, to where it was last
+//! compared; not further back than its mapping, since how much of that comes in is
+//! for backfill's limits.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection as _;
@@ -57,26 +59,26 @@ impl Handler for Reconcile {
             }
             let (homeserver, bridges) = (&self.homeserver, &self.ingest.bridges);
             let page = eyes::page(homeserver, bridges, &job.key, from.as_deref(), PAGE_SIZE);
-            let (found, next) = match page.await {
-                Ok(Some(page)) => match self.store(&job.key, &page, bound, begun).await {
-                    Ok(found) => (found, page.end),
-                    Err(error) => {
-                        return Outcome::Retry {
-                            error: error.to_string(),
-                            after: None,
-                        };
-                    }
-                },
+            let next = match page.await {
+                Ok(Some(page)) => self.store(&job.key, &page, bound, begun).await,
                 // Nobody of ours is in the room any more: there is nothing to compare with.
-                Ok(None) => (0, None),
+                Ok(None) => Ok(None),
                 Err(error) => return retry(&error),
             };
-            if found == 0 || next.is_none() {
-                return Outcome::Done {
-                    reason: "compared".to_owned(),
-                };
+            match next {
+                Ok(None) => {
+                    return Outcome::Done {
+                        reason: "compared".to_owned(),
+                    };
+                }
+                Ok(next) => from = next,
+                Err(error) => {
+                    return Outcome::Retry {
+                        error: error.to_string(),
+                        after: None,
+                    };
+                }
             }
-            from = next;
         }
     }
 }
@@ -87,16 +89,22 @@ impl Reconcile {
         Ok(reconcile::bound(&conn, room_id).await?)
     }
 
-    /// Stores a page through the same fold as a push; how many messages were new.
+    /// Stores a page through the same fold as a push; where the next one begins, if
+    /// that has to be compared too.
     async fn store(
         &self,
         room_id: &str,
         page: &MessagesPage,
         bound: DateTime<Utc>,
         begun: DateTime<Utc>,
-    ) -> Result<usize, db::Error> {
+    ) -> Result<Option<String>, db::Error> {
         let mut batch = Batch::default();
-        for event in page.chunk.iter().chain(&page.state) {
+        for event in &page.chunk {
+            batch.decode(event, Some(room_id), begun);
+        }
+        let reached = batch.events.iter().any(|event| event.received_at < bound);
+        let next = page.end.clone().filter(|_| !reached);
+        for event in &page.state {
             batch.decode(event, Some(room_id), begun);
         }
         batch
@@ -111,7 +119,10 @@ impl Reconcile {
                 ingest::settle_letters(conn, room_id, &batch).await?;
                 let stored =
                     ingest::store(conn, &self.ingest.bridges, batch, known, Vec::new()).await?;
-                reconcile::mark(conn, room_id, begun).await?;
+                // Not before the last page: what stops half-way begins again.
+                if next.is_none() {
+                    reconcile::mark(conn, room_id, begun).await?;
+                }
                 Ok::<_, diesel::result::Error>(stored)
             })
             .await?;
@@ -125,6 +136,6 @@ impl Reconcile {
                 .increment(stored.new_messages as u64);
         }
         self.ingest.feed.advance(&stored.heads);
-        Ok(stored.new_messages)
+        Ok(next)
     }
 }

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod discover;
+mod reconcile;
 mod reidentify;
 mod runner;
 mod table;
