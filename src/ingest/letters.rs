@@ -155,7 +155,7 @@ fn is_kept(fact: &Change, room: &Room) -> bool {
 /// # Errors
 ///
 /// When a statement fails.
-pub(crate) async fn settle(conn: &Connection, room_id: &str, page: &Batch) -> QueryResult<()> {
+pub(super) async fn settle(conn: &Connection, room_id: &str, page: &Batch) -> QueryResult<()> {
     let of_room = || page.events.iter().filter(|event| event.room_id == room_id);
     let event_ids: Vec<_> = of_room().map(|event| event.event_id.as_str()).collect();
     let letters = dead_letters::among(conn, room_id, &event_ids).await?;

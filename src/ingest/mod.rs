@@ -1,6 +1,6 @@
 //! The pipeline from raw events to committed rows.
 //!
-//! A push ([`transaction`]) and a page of history ([`store()`]) take the same way:
+//! A push ([`transaction`]) and a page of history ([`store_page`]) take the same way:
 //! decode, sort by what the room is ([`partition`]), fold ([`facts`]), write in sets
 //! ([`store()`], [`states`], [`relations`], [`reads`]), and tell the viewers ([`announce`]). It calls nobody but Postgres.
 
@@ -8,6 +8,7 @@ mod announce;
 mod ephemeral;
 mod facts;
 mod letters;
+mod page;
 mod partition;
 mod reads;
 mod relations;
@@ -17,12 +18,13 @@ pub mod transaction;
 
 use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 
+use self::store::store;
 pub use self::{
     letters::Replayed,
+    page::store_page,
     states::{Derived, apply as apply_states, map as map_rooms, map_and_merge},
     store::{Batch, Stored},
 };
-pub(crate) use self::{letters::settle as settle_letters, store::store};
 
 /// What ingest works with. Cheap to clone.
 #[derive(Debug, Clone)]

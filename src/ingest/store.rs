@@ -58,7 +58,7 @@ pub struct Stored {
 /// # Errors
 ///
 /// When a statement fails; nothing of the transaction may be kept then.
-pub(crate) async fn store(
+pub(super) async fn store(
     conn: &mut Connection,
     bridges: &Bridges,
     batch: Batch,

@@ -71,7 +71,7 @@ pub struct Progress {
     pub oldest_at: Option<String>,
 }
 
-/// A decoded page, oldest event first.
+/// A decoded page.
 struct Page {
     batch: Batch,
     messages: u64,
@@ -207,7 +207,6 @@ impl Backfill {
         for event in &raw.state {
             page.batch.decode(event, Some(room_id), now);
         }
-        page.batch.events.sort_by_key(|event| event.received_at);
         page.full |= page.messages >= wanted;
         page
     }
@@ -216,21 +215,17 @@ impl Backfill {
     async fn commit(
         &self,
         room_id: &str,
-        mut batch: Batch,
+        batch: Batch,
         progress: &Progress,
         lease: &Lease,
         last: bool,
     ) -> Result<Option<Progress>, db::Error> {
-        crate::matrix::decode::order_receipts(&mut batch.events);
         let mut conn = self.ingest.db.get().await?;
         let committed = conn
             .transaction(async |conn| {
-                let room_ids = [room_id.to_owned()];
-                let known = rooms::lock_and_load(conn, &room_ids).await?;
-                let frames = progress_frames(known.get(room_id));
-                ingest::settle_letters(conn, room_id, &batch).await?;
+                let bridges = &self.ingest.bridges;
                 let stored =
-                    ingest::store(conn, &self.ingest.bridges, batch, known, frames).await?;
+                    ingest::store_page(conn, bridges, room_id, batch, progress_frames).await?;
                 let new = u64::try_from(stored.new_messages).unwrap_or(u64::MAX);
                 let progress = Progress {
                     stored: progress.stored + new,

@@ -14,12 +14,9 @@ use diesel_async::AsyncConnection as _;
 
 use super::{Handler, Lease, Outcome, eyes, retry};
 use crate::{
-    db::{self, jobs::Job, reconcile, rooms},
+    db::{self, jobs::Job, reconcile},
     ingest::{self, Batch, Ingest},
-    matrix::{
-        client::{Homeserver, MessagesPage},
-        decode,
-    },
+    matrix::client::{Homeserver, MessagesPage},
 };
 
 /// Events asked for at once: most rooms have nothing new.
@@ -110,15 +107,12 @@ impl Reconcile {
         batch
             .events
             .retain(|event| event.state_key.is_some() || event.received_at >= bound);
-        batch.events.sort_by_key(|event| event.received_at);
-        decode::order_receipts(&mut batch.events);
         let mut conn = self.ingest.db.get().await?;
         let stored = conn
             .transaction(async |conn| {
-                let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
-                ingest::settle_letters(conn, room_id, &batch).await?;
+                let bridges = &self.ingest.bridges;
                 let stored =
-                    ingest::store(conn, &self.ingest.bridges, batch, known, Vec::new()).await?;
+                    ingest::store_page(conn, bridges, room_id, batch, |_| Vec::new()).await?;
                 // Not before the last page: what stops half-way begins again.
                 if next.is_none() {
                     reconcile::mark(conn, room_id, begun).await?;
