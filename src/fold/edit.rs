@@ -30,6 +30,9 @@ pub fn fold(event: &IncomingEvent) -> Result<Option<Edit>, Unfoldable> {
     let replaces = relation(event, "m.replace")
         .and_then(|relation| event_id(relation.get("event_id")))
         .ok_or(Unfoldable("an edit of nothing"))?;
+    if replaces == event.event_id {
+        return Err(Unfoldable("an edit of itself"));
+    }
     let new_content = new_content.ok_or(Unfoldable("an edit without a new content"))?;
     Ok(Some(Edit {
         event_id: event.event_id.clone(),
