@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, media, statement::Keep as _};
+use super::{Connection, statement::Keep as _};
 use crate::model::change::Attachment;
 
 /// An attachment, and the event that brought it.
@@ -32,14 +32,37 @@ pub async fn insert(conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult
     if new.is_empty() {
         return Ok(());
     }
-    let addresses: Vec<_> = new.iter().map(|n| n.attachment.mxc.as_str()).collect();
-    media::ensure(conn, &addresses).await?;
+    ensure_media(conn, new).await?;
     write(conn, new).await
+}
+
+/// What is redacted brings no file either, or its address would be kept and fetched.
+const STANDS: &str = "NOT EXISTS (SELECT 1 FROM tributary.redactions d
+                                  WHERE d.room_id = a.room_id AND d.redacts = a.event_id)
+    AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
+                    WHERE d.room_id = a.room_id AND d.redacts = a.message)";
+
+async fn ensure_media(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {
+    sql_query(format!(
+        "INSERT INTO tributary.media (mxc)
+         SELECT DISTINCT a.mxc
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS a(room_id, event_id, message, mxc)
+         WHERE {STANDS} ORDER BY a.mxc
+         ON CONFLICT DO NOTHING"
+    ))
+    .bind::<Array<Text>, _>(new.iter().map(|n| n.room_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|n| n.event_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|n| n.message).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(new.iter().map(|n| &n.attachment.mxc).collect::<Vec<_>>())
+    .kept()
+    .execute(&mut conn)
+    .await?;
+    Ok(())
 }
 
 async fn write(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {
     let files = || new.iter().map(|n| n.attachment);
-    sql_query(
+    sql_query(format!(
         "INSERT INTO tributary.attachments
              (room_id, event_id, target_event_id, media_id, kind, filename, mime_type, size, width, height,
               duration_ms)
@@ -49,12 +72,9 @@ async fn write(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<
                      $8::bigint[], $9::integer[], $10::integer[], $11::bigint[])
               AS a(room_id, event_id, message, mxc, kind, filename, mime_type, size, width, height, duration_ms)
          JOIN tributary.media i ON i.mxc = a.mxc
-         WHERE NOT EXISTS (SELECT 1 FROM tributary.redactions d
-                           WHERE d.room_id = a.room_id AND d.redacts = a.event_id)
-           AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
-                           WHERE d.room_id = a.room_id AND d.redacts = a.message)
-         ON CONFLICT DO NOTHING",
-    )
+         WHERE {STANDS}
+         ON CONFLICT DO NOTHING"
+    ))
     .bind::<Array<Text>, _>(new.iter().map(|n| n.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| n.event_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| n.message).collect::<Vec<_>>())

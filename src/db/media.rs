@@ -2,30 +2,12 @@
 
 use diesel::{
     QueryResult, sql_query,
-    sql_types::{Array, Text, Uuid as SqlUuid},
+    sql_types::{Array, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
-
-/// Makes sure that there is a row for each of these `mxc://` addresses.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn ensure(mut conn: &Connection, addresses: &[&str]) -> QueryResult<()> {
-    sql_query(
-        "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT mxc FROM unnest($1::text[]) AS mxc ORDER BY mxc
-         ON CONFLICT DO NOTHING",
-    )
-    .bind::<Array<Text>, _>(addresses)
-    .kept()
-    .execute(&mut conn)
-    .await?;
-    Ok(())
-}
+use super::Connection;
 
 /// Deletes those of these rows that nothing shows any more.
 ///
