@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, media};
 use crate::model::change::State;
 
 /// Orders the known events `s` of one type and key, the current one first.
@@ -176,22 +176,25 @@ pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> Qu
     let rooms: Vec<_> = people.iter().map(|p| &p.room_id).collect();
     let users: Vec<_> = people.iter().map(|p| &p.user_id).collect();
     let externals: Vec<_> = people.iter().map(|p| p.external_id.as_ref()).collect();
-    sql_query(
+    sql_query(format!(
         "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT s.content ->> 'avatar_url' AS mxc
+         SELECT DISTINCT current.mxc
          FROM unnest($1::text[], $2::text[]) AS t(room_id, user_id)
-         JOIN tributary.state_events s
-           ON s.room_id = t.room_id AND s.type = 'm.room.member' AND s.state_key = t.user_id
-         WHERE s.content ->> 'avatar_url' ~ '^mxc://[^/]{1,255}/[^/]{1,255}$'
+         CROSS JOIN LATERAL (
+             SELECT s.content ->> 'avatar_url' AS mxc FROM tributary.state_events s
+             WHERE s.room_id = t.room_id AND s.type = 'm.room.member' AND s.state_key = t.user_id
+             ORDER BY {CURRENT_FIRST} LIMIT 1) AS current
+         WHERE current.mxc ~ '^mxc://[^/]{{1,255}}/[^/]{{1,255}}$'
          ORDER BY mxc
-         ON CONFLICT DO NOTHING",
-    )
+         ON CONFLICT DO NOTHING"
+    ))
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
     .execute(conn)
     .await?;
-    // A room that does not lead adds people, but no longer says who they are.
-    sql_query(format!(
+    // A room that does not lead adds people, but no longer says who they are. The
+    // participants that the statement joins are those from before it.
+    let former: Vec<Former> = sql_query(format!(
         "WITH touched AS (
              SELECT DISTINCT ON (room_id, user_id) * FROM
                  unnest($1::text[], $2::text[], $3::text[]) AS t(room_id, user_id, external_id)
@@ -209,28 +212,44 @@ pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> Qu
              JOIN tributary.state_events s
                ON s.room_id = t.room_id AND s.type = 'm.room.member' AND s.state_key = t.user_id
              ORDER BY s.room_id, s.state_key, {CURRENT_FIRST}
+         ), changed AS (
+             INSERT INTO tributary.participants AS p
+                 (conversation_id, matrix_user_id, external_id, display_name, avatar_media_id, membership)
+             SELECT DISTINCT ON (conversation_id, user_id)
+                    conversation_id, user_id, external_id, display_name, avatar_media_id,
+                    CASE WHEN leads THEN membership ELSE 'leave' END
+             FROM derived
+             ORDER BY conversation_id, user_id, leads DESC
+             ON CONFLICT (conversation_id, matrix_user_id) DO UPDATE
+             SET external_id = coalesce(excluded.external_id, p.external_id),
+                 display_name = excluded.display_name, avatar_media_id = excluded.avatar_media_id,
+                 membership = excluded.membership, updated_at = now()
+             WHERE EXISTS (SELECT 1 FROM derived d
+                           WHERE d.conversation_id = excluded.conversation_id
+                             AND d.user_id = excluded.matrix_user_id AND d.leads)
+             RETURNING p.id, p.avatar_media_id
          )
-         INSERT INTO tributary.participants AS p
-             (conversation_id, matrix_user_id, external_id, display_name, avatar_media_id, membership)
-         SELECT DISTINCT ON (conversation_id, user_id)
-                conversation_id, user_id, external_id, display_name, avatar_media_id,
-                CASE WHEN leads THEN membership ELSE 'leave' END
-         FROM derived
-         ORDER BY conversation_id, user_id, leads DESC
-         ON CONFLICT (conversation_id, matrix_user_id) DO UPDATE
-         SET external_id = coalesce(excluded.external_id, p.external_id),
-             display_name = excluded.display_name, avatar_media_id = excluded.avatar_media_id,
-             membership = excluded.membership, updated_at = now()
-         WHERE EXISTS (SELECT 1 FROM derived d
-                       WHERE d.conversation_id = excluded.conversation_id
-                         AND d.user_id = excluded.matrix_user_id AND d.leads)"
+         SELECT DISTINCT p.avatar_media_id AS id
+         FROM changed c JOIN tributary.participants p USING (id)
+         WHERE p.avatar_media_id IS DISTINCT FROM c.avatar_media_id"
     ))
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
     .bind::<Array<Nullable<Text>>, _>(&externals)
-    .execute(conn)
+    .load(conn)
     .await?;
-    Ok(())
+    media::forget_unused(conn, &ids(former)).await
+}
+
+/// An avatar that was shown until now.
+#[derive(QueryableByName)]
+struct Former {
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    id: Option<Uuid>,
+}
+
+fn ids(former: Vec<Former>) -> Vec<Uuid> {
+    former.into_iter().filter_map(|avatar| avatar.id).collect()
 }
 
 /// Brings the memberships of these rooms' conversations to those of the leading
@@ -263,17 +282,6 @@ pub async fn derive_memberships(conn: &mut Connection, room_ids: &[String]) -> Q
 ///
 /// When a statement fails.
 pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
-    sql_query(
-        "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT s.content ->> 'url' AS mxc FROM tributary.state_events s
-         WHERE s.room_id = ANY($1) AND s.type = 'm.room.avatar' AND s.state_key = ''
-           AND s.content ->> 'url' ~ '^mxc://[^/]{1,255}/[^/]{1,255}$'
-         ORDER BY mxc
-         ON CONFLICT DO NOTHING",
-    )
-    .bind::<Array<Text>, _>(room_ids)
-    .execute(conn)
-    .await?;
     let text = |kind: &str, field: &str| {
         format!(
             "(SELECT CASE WHEN jsonb_typeof(s.content -> '{field}') = 'string'
@@ -289,18 +297,30 @@ pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) ->
         text("m.room.avatar", "url"),
     );
     sql_query(format!(
-        "UPDATE tributary.conversations c
-         SET name = d.name, topic = d.topic, avatar_media_id = d.avatar, updated_at = now()
-         FROM (SELECT c.id, {name} AS name, {topic} AS topic,
-                      (SELECT m.id FROM tributary.media m WHERE m.mxc = {avatar}) AS avatar
-               FROM tributary.conversations c WHERE c.matrix_room_id = ANY($1)) AS d
-         WHERE c.id = d.id
-           AND (c.name, c.topic, c.avatar_media_id) IS DISTINCT FROM (d.name, d.topic, d.avatar)"
+        "INSERT INTO tributary.media (mxc)
+         SELECT DISTINCT d.mxc
+         FROM (SELECT {avatar} AS mxc FROM tributary.conversations c WHERE c.matrix_room_id = ANY($1)) AS d
+         WHERE d.mxc ~ '^mxc://[^/]{{1,255}}/[^/]{{1,255}}$'
+         ORDER BY mxc
+         ON CONFLICT DO NOTHING"
     ))
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await?;
-    Ok(())
+    let former: Vec<Former> = sql_query(format!(
+        "UPDATE tributary.conversations c
+         SET name = d.name, topic = d.topic, avatar_media_id = d.avatar, updated_at = now()
+         FROM (SELECT c.id, {name} AS name, {topic} AS topic, c.avatar_media_id AS former,
+                      (SELECT m.id FROM tributary.media m WHERE m.mxc = {avatar}) AS avatar
+               FROM tributary.conversations c WHERE c.matrix_room_id = ANY($1)) AS d
+         WHERE c.id = d.id
+           AND (c.name, c.topic, c.avatar_media_id) IS DISTINCT FROM (d.name, d.topic, d.avatar)
+         RETURNING d.former AS id"
+    ))
+    .bind::<Array<Text>, _>(room_ids)
+    .load(conn)
+    .await?;
+    media::forget_unused(conn, &ids(former)).await
 }
 
 /// Decides which participants of these conversations are service members: nobody to
