@@ -41,6 +41,8 @@ const ENTITLED: &str = "c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_
 ///
 /// When a statement fails.
 pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec<Changed>> {
+    // OFFSET keeps the condition a lookup for each grant: as a join, which it would
+    // become, it has been planned as one over the members of all rooms.
     let mut changed: Vec<Changed> = sql_query(format!(
         "UPDATE tributary.room_grants g
          SET until_at = coalesce(
@@ -52,7 +54,7 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
          WHERE g.room_id = ANY($1) AND g.until_at IS NULL AND NOT EXISTS (
              SELECT 1 FROM tributary.messenger_connections c, tributary.rooms r, tributary.room_members m
              WHERE c.id = g.connection_id AND r.room_id = g.room_id AND m.room_id = g.room_id
-               AND {ENTITLED})
+               AND {ENTITLED} OFFSET 0)
          RETURNING g.user_id, g.conversation_id, g.room_id, false AS opened"
     ))
     .bind::<Array<Text>, _>(room_ids)
