@@ -1,0 +1,138 @@
+//! Folding commutes (DESIGN invariant 3): whatever order, repetition and batching
+//! the events of a room arrive in, pushed or from its history, on one connection or
+//! on several at once, the stored result is the same.
+//!
+//! A case is a random history of three rooms in one random arrival, compared with
+//! its arrival in order. `TRIBUTARY_TEST_CASES` says how many each of the tests tries,
+//! `TRIBUTARY_TEST_SEED` with which it begins: a failure names its own. A long run:
+//!
+//! ```text
+//! TRIBUTARY_TEST_CASES=50000 cargo test --release --test it order:: -- --nocapture
+//! ```
+
+mod arrival;
+mod check;
+mod content;
+mod dump;
+mod event;
+mod history;
+mod hostile;
+mod house;
+mod shrink;
+
+use std::{fmt::Write as _, sync::Arc};
+
+use self::{
+    check::{Arrival, Mismatch},
+    history::History,
+    house::House,
+};
+
+/// How many histories happen at the same time, in the same pushes.
+const HISTORIES: usize = 8;
+/// How many arrivals of each are compared with the one in order.
+const ARRIVALS: usize = 4;
+const CASES_IN_GROUP: usize = HISTORIES * ARRIVALS;
+/// How many groups may pile up in the database.
+const GROUPS_KEPT: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_of_arrival_is_of_no_consequence() {
+    try_cases("one after the other", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrival_on_two_connections_at_once_is_of_no_consequence() {
+    try_cases("two at once", 2).await;
+}
+
+async fn try_cases(what: &str, connections: usize) {
+    let groups = number("TRIBUTARY_TEST_CASES")
+        .unwrap_or(1024)
+        .div_ceil(CASES_IN_GROUP as u64);
+    // Groups follow each other, so that the seed of one is the beginning of a run.
+    let begin = number("TRIBUTARY_TEST_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let house = House::new().await;
+    for group in 0..groups {
+        let seed = begin + group;
+        try_group(&house, seed, connections).await;
+        if group == 0 {
+            house.assert_alive().await;
+        }
+        if group % GROUPS_KEPT == GROUPS_KEPT - 1 {
+            house.clear().await;
+            say(&format!(
+                "{what}: {} cases",
+                (group + 1) * CASES_IN_GROUP as u64
+            ));
+        }
+    }
+    say(&format!(
+        "{what}: {} cases, from seed {begin}",
+        groups * CASES_IN_GROUP as u64
+    ));
+}
+
+async fn try_group(house: &Arc<House>, seed: u64, connections: usize) {
+    let of = |number: usize| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number as u64;
+    let histories: Vec<_> = (0..HISTORIES).map(|n| History::of(of(n))).collect();
+    let in_order = Arrival {
+        deliveries: arrival::in_order(&histories, arrival::PUSH),
+        connections: 1,
+    };
+    let others = (0..ARRIVALS).map(|n| Arrival {
+        deliveries: arrival::shuffled(&histories, of(HISTORIES + n)),
+        connections,
+    });
+    let arrivals: Vec<_> = std::iter::once(in_order).chain(others).collect();
+    let histories = Arc::new(histories);
+    match check::compare(house, &histories, &arrivals).await {
+        Ok(None) => {}
+        Ok(Some(mismatch)) => {
+            let told = tell(house, &histories, &arrivals, mismatch).await;
+            panic!("TRIBUTARY_TEST_SEED={seed} finds:\n{told}");
+        }
+        Err(error) => panic!("TRIBUTARY_TEST_SEED={seed} is refused: {error}"),
+    }
+}
+
+/// Everything that helps to understand a mismatch.
+async fn tell(
+    house: &Arc<House>,
+    histories: &[History],
+    arrivals: &[Arrival],
+    found: Mismatch,
+) -> String {
+    let Mismatch {
+        history,
+        arrival,
+        difference,
+    } = found;
+    let shrunk = shrink::shrink(house, &histories[history], history, &arrivals[arrival]).await;
+    let mut told = format!("history {history}, arrival {arrival}\n{difference}");
+    let Some(fault) = shrunk else {
+        return told + "it does not show with this history alone";
+    };
+    let _ = writeln!(
+        told,
+        "\nshrunk, where the difference is:\n{}",
+        fault.difference
+    );
+    for (number, event) in fault.history.events.iter().enumerate() {
+        let _ = writeln!(told, "{number}: {}", event.json);
+    }
+    for delivery in &fault.arrival.deliveries {
+        let _ = writeln!(told, "{delivery:?}");
+    }
+    told
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let number = std::env::var(variable).ok()?;
+    Some(number.parse().expect("a number"))
+}
+
+#[expect(clippy::print_stderr, reason = "how much was tried is the result")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
