@@ -12,7 +12,8 @@ use super::Connection;
 /// Deletes those of these rows that nothing shows any more.
 ///
 /// They are locked in a statement of its own, so that the deletion sees what was
-/// committed by then; one that somebody else holds is about to be shown.
+/// committed by then: whoever held one may have begun to show it, or been the last
+/// but us who did.
 ///
 /// # Errors
 ///
@@ -21,15 +22,13 @@ pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<(
     if ids.is_empty() {
         return Ok(());
     }
-    sql_query(
-        "SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED",
-    )
-    .bind::<Array<SqlUuid>, _>(ids)
-    .execute(&mut conn)
-    .await?;
+    sql_query("SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY id FOR UPDATE")
+        .bind::<Array<SqlUuid>, _>(ids)
+        .execute(&mut conn)
+        .await?;
     sql_query(
         "DELETE FROM tributary.media i
-         WHERE i.id IN (SELECT id FROM tributary.media WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)
+         WHERE i.id = ANY($1)
          AND NOT EXISTS (SELECT 1 FROM tributary.attachments a WHERE a.media_id = i.id)
          AND NOT EXISTS (SELECT 1 FROM tributary.conversations c WHERE c.avatar_media_id = i.id)
          AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)",
