@@ -62,9 +62,7 @@ pub async fn insert(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Re
                    ts, at, received_at)
          CROSS JOIN LATERAL (
              SELECT EXISTS (SELECT 1 FROM tributary.redactions d
-                            WHERE d.room_id = e.room_id AND d.redacts = e.event_id)
-                 OR EXISTS (SELECT 1 FROM tributary.redactions d
-                            WHERE d.room_id = e.room_id AND d.redacts = e.target) AS gone) AS d
+                            WHERE d.room_id = e.room_id AND d.redacts IN (e.event_id, e.target)) AS gone) AS d
          ON CONFLICT DO NOTHING
          RETURNING room_id, target_event_id, received_at",
     )

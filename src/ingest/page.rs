@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     db::{
-        Connection,
+        Connection, plans,
         rooms::{self, Room},
     },
     matrix::{bridges::Bridges, decode},
@@ -30,6 +30,7 @@ pub async fn store_page(
 ) -> QueryResult<Stored> {
     batch.events.sort_by_key(|event| event.received_at);
     decode::order_receipts(&mut batch.events);
+    plans::steady(conn).await?;
     let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
     let frames = frames(known.get(room_id));
     letters::settle(conn, room_id, &batch).await?;
