@@ -1,5 +1,7 @@
 //! From a Matrix user to what they see: grants, and the work that fills them.
 
+use std::collections::BTreeSet;
+
 use diesel::QueryResult;
 use serde_json::{Map, json};
 
@@ -54,12 +56,16 @@ impl Accounts {
         effects: &mut Effects,
     ) -> QueryResult<()> {
         let derived = ingest::map_rooms(conn, &self.ingest.bridges, portals).await?;
-        let own = derived
-            .changed
-            .iter()
-            .filter(|view| view.user_id == user_id);
-        viewers::recount(conn, &own.cloned().collect::<Vec<_>>()).await?;
-        effects.conversations_changed(derived.changed);
+        let rooms = rooms::load(conn, portals).await?;
+        let mapped = rooms.values().filter_map(|room| room.mapped.as_ref());
+        let conversations: Vec<_> = mapped.map(|mapped| mapped.conversation_id).collect();
+        let mut own = viewers::of(conn, &conversations).await?;
+        own.retain(|view| view.user_id == user_id);
+        viewers::recount(conn, &own).await?;
+        // Whoever is oneself there is another one, also where nothing else has changed.
+        let mut changed: BTreeSet<_> = derived.changed.into_iter().collect();
+        changed.extend(own);
+        effects.conversations_changed(changed.into_iter().collect());
         Ok(())
     }
 

@@ -110,10 +110,12 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
                 m.at AS timestamp, m.received_at, m.historical, s.deleted,
                 ARRAY(SELECT r.user_id FROM tributary.receipts r
                       WHERE r.room_id = m.room_id AND r.event_id = m.event_id) AS read_by,
-                EXISTS (SELECT 1 FROM tributary.message_versions v
-                        WHERE v.room_id = m.room_id AND v.target_event_id = m.event_id)
-                OR EXISTS (SELECT 1 FROM tributary.reactions r
-                           WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id) AS awaited
+                coalesce(
+                    (SELECT true FROM tributary.message_versions v
+                     WHERE v.room_id = m.room_id AND v.target_event_id = m.event_id LIMIT 1),
+                    (SELECT true FROM tributary.reactions r
+                     WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id LIMIT 1),
+                    false) AS awaited
          FROM given m JOIN stored s USING (id)
          JOIN tributary.participants p
            ON p.conversation_id = m.conversation_id AND p.matrix_user_id = m.sender

@@ -17,6 +17,8 @@ use diesel_async::{
 use futures_util::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::rooms;
+
 /// What Postgres says when it is going, coming, or busy.
 const PASSING: [&str; 6] = [
     "terminating connection",
@@ -222,7 +224,11 @@ async fn verify_idle(conn: &mut Connection, metrics: &Metrics) -> Result<(), Hoo
 }
 
 async fn setup(conn: &mut Connection) -> Result<(), HookError> {
-    diesel_async::SimpleAsyncConnection::batch_execute(conn, SETUP)
+    let set_up = async {
+        diesel_async::SimpleAsyncConnection::batch_execute(conn, SETUP).await?;
+        rooms::prepare_lock(conn).await
+    };
+    set_up
         .await
-        .map_err(|error| HookError::message(error.to_string()))
+        .map_err(|error: diesel::result::Error| HookError::message(error.to_string()))
 }

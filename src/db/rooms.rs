@@ -135,10 +135,21 @@ impl Row {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn lock(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
+pub async fn lock(conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
     if room_ids.is_empty() {
         return Ok(());
     }
+    take(conn, room_ids).await
+}
+
+/// Prepares the statement of [`lock`] on a new connection: what is sent along with a
+/// statement that is not prepared yet would overtake it, and read what the locks'
+/// holders are about to change.
+pub(super) async fn prepare_lock(conn: &Connection) -> QueryResult<()> {
+    take(conn, &[]).await
+}
+
+async fn take(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
     sql_query(
         "SELECT pg_advisory_xact_lock(key) FROM (
              SELECT DISTINCT hashtextextended(id, 0) AS key FROM unnest($1::text[]) AS id ORDER BY key

@@ -167,12 +167,15 @@ pub struct Person {
 }
 
 /// Brings the participants of these people's conversations to what the member
-/// events of the conversation's leading room say.
+/// events of the conversation's leading room say. Returns the conversations that changed.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> QueryResult<()> {
+pub async fn derive_participants(
+    conn: &mut Connection,
+    people: &[Person],
+) -> QueryResult<Vec<Uuid>> {
     let rooms: Vec<_> = people.iter().map(|p| &p.room_id).collect();
     let users: Vec<_> = people.iter().map(|p| &p.user_id).collect();
     let externals: Vec<_> = people.iter().map(|p| p.external_id.as_ref()).collect();
@@ -194,7 +197,7 @@ pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> Qu
     .await?;
     // A room that does not lead adds people, but no longer says who they are. The
     // participants that the statement joins are those from before it.
-    let former: Vec<Former> = sql_query(format!(
+    let changed: Vec<Changed> = sql_query(format!(
         "WITH touched AS (
              SELECT DISTINCT ON (room_id, user_id) * FROM
                  unnest($1::text[], $2::text[], $3::text[]) AS t(room_id, user_id, external_id)
@@ -227,39 +230,55 @@ pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> Qu
              WHERE EXISTS (SELECT 1 FROM derived d
                            WHERE d.conversation_id = excluded.conversation_id
                              AND d.user_id = excluded.matrix_user_id AND d.leads)
-             RETURNING p.id, p.avatar_media_id
+               AND (p.external_id, p.display_name, p.avatar_media_id, p.membership) IS DISTINCT FROM
+                   (coalesce(excluded.external_id, p.external_id), excluded.display_name,
+                    excluded.avatar_media_id, excluded.membership)
+             RETURNING p.id, p.conversation_id, p.avatar_media_id
          )
-         SELECT DISTINCT p.avatar_media_id AS id
-         FROM changed c JOIN tributary.participants p USING (id)
-         WHERE p.avatar_media_id IS DISTINCT FROM c.avatar_media_id"
+         SELECT DISTINCT c.conversation_id,
+                CASE WHEN p.avatar_media_id IS DISTINCT FROM c.avatar_media_id
+                     THEN p.avatar_media_id END AS avatar
+         FROM changed c LEFT JOIN tributary.participants p USING (id)"
     ))
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
     .bind::<Array<Nullable<Text>>, _>(&externals)
     .load(conn)
     .await?;
-    media::forget_unused(conn, &ids(former)).await
+    forget_avatars(conn, &changed).await
 }
 
-/// An avatar that was shown until now.
+/// A conversation that is no longer what it was.
 #[derive(QueryableByName)]
-struct Former {
+struct Changed {
+    #[diesel(sql_type = SqlUuid)]
+    conversation_id: Uuid,
+    /// What was shown until now, as its avatar or a participant's.
     #[diesel(sql_type = Nullable<SqlUuid>)]
-    id: Option<Uuid>,
+    avatar: Option<Uuid>,
 }
 
-fn ids(former: Vec<Former>) -> Vec<Uuid> {
-    former.into_iter().filter_map(|avatar| avatar.id).collect()
+fn ids(changed: &[Changed]) -> Vec<Uuid> {
+    changed.iter().map(|c| c.conversation_id).collect()
+}
+
+async fn forget_avatars(conn: &Connection, changed: &[Changed]) -> QueryResult<Vec<Uuid>> {
+    let avatars: Vec<_> = changed.iter().filter_map(|c| c.avatar).collect();
+    media::forget_unused(conn, &avatars).await?;
+    Ok(ids(changed))
 }
 
 /// Brings the memberships of these rooms' conversations to those of the leading
-/// room: whoever did not come along into a new one has left.
+/// room: whoever did not come along into a new one has left. Returns those that changed.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn derive_memberships(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
-    sql_query(
+pub async fn derive_memberships(
+    conn: &mut Connection,
+    room_ids: &[String],
+) -> QueryResult<Vec<Uuid>> {
+    let changed: Vec<Changed> = sql_query(
         "UPDATE tributary.participants p SET membership = d.membership, updated_at = now()
          FROM (SELECT p.id, coalesce(m.membership, 'leave') AS membership
                FROM tributary.conversations c
@@ -267,21 +286,25 @@ pub async fn derive_memberships(conn: &mut Connection, room_ids: &[String]) -> Q
                LEFT JOIN tributary.room_members m
                  ON m.room_id = c.matrix_room_id AND m.user_id = p.matrix_user_id
                WHERE c.matrix_room_id = ANY($1)) AS d
-         WHERE p.id = d.id AND p.membership <> d.membership",
+         WHERE p.id = d.id AND p.membership <> d.membership
+         RETURNING p.conversation_id, NULL::uuid AS avatar",
     )
     .bind::<Array<Text>, _>(room_ids)
-    .execute(conn)
+    .load(conn)
     .await?;
-    Ok(())
+    Ok(ids(&changed))
 }
 
 /// Brings name, topic and avatar of these rooms' conversations to what the state of
-/// the leading room says.
+/// the leading room says. Returns those that changed.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+pub async fn derive_conversations(
+    conn: &mut Connection,
+    room_ids: &[String],
+) -> QueryResult<Vec<Uuid>> {
     let text = |kind: &str, field: &str| {
         format!(
             "(SELECT CASE WHEN jsonb_typeof(s.content -> '{field}') = 'string'
@@ -307,7 +330,7 @@ pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) ->
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await?;
-    let former: Vec<Former> = sql_query(format!(
+    let changed: Vec<Changed> = sql_query(format!(
         "UPDATE tributary.conversations c
          SET name = d.name, topic = d.topic, avatar_media_id = d.avatar, updated_at = now()
          FROM (SELECT c.id, {name} AS name, {topic} AS topic, c.avatar_media_id AS former,
@@ -315,12 +338,12 @@ pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) ->
                FROM tributary.conversations c WHERE c.matrix_room_id = ANY($1)) AS d
          WHERE c.id = d.id
            AND (c.name, c.topic, c.avatar_media_id) IS DISTINCT FROM (d.name, d.topic, d.avatar)
-         RETURNING d.former AS id"
+         RETURNING c.id AS conversation_id, d.former AS avatar"
     ))
     .bind::<Array<Text>, _>(room_ids)
     .load(conn)
     .await?;
-    media::forget_unused(conn, &ids(former)).await
+    forget_avatars(conn, &changed).await
 }
 
 /// Decides which participants of these conversations are service members: nobody to
@@ -328,7 +351,7 @@ pub async fn derive_conversations(conn: &mut Connection, room_ids: &[String]) ->
 ///
 /// bridgev2 lists the own ghosts of customers without double puppeting among the
 /// functional members as well: a ghost that is a customer's own, or that has spoken,
-/// is somebody.
+/// is somebody. Returns the conversations that changed.
 ///
 /// # Errors
 ///
@@ -337,11 +360,11 @@ pub async fn derive_services(
     mut conn: &Connection,
     conversation_ids: &[Uuid],
     services: &[String],
-) -> QueryResult<()> {
+) -> QueryResult<Vec<Uuid>> {
     let is_person = "(p.external_id IS NOT NULL AND (p.has_spoken OR p.external_id = c.receiver
         OR EXISTS (SELECT 1 FROM tributary.messenger_connections own
                    WHERE own.bridge_id = c.bridge_id AND own.bridge_user_id = p.external_id)))";
-    sql_query(format!(
+    let changed: Vec<Changed> = sql_query(format!(
         "UPDATE tributary.participants p SET is_service = d.is_service, updated_at = now()
          FROM (SELECT p.id, p.matrix_user_id = ANY($2) OR NOT {is_person} AND coalesce(
                           (SELECT s.content -> 'service_members' ? p.matrix_user_id
@@ -352,11 +375,12 @@ pub async fn derive_services(
                FROM tributary.conversations c
                JOIN tributary.participants p ON p.conversation_id = c.id
                WHERE c.id = ANY($1)) AS d
-         WHERE p.id = d.id AND p.is_service <> d.is_service"
+         WHERE p.id = d.id AND p.is_service <> d.is_service
+         RETURNING p.conversation_id, NULL::uuid AS avatar"
     ))
     .bind::<Array<SqlUuid>, _>(conversation_ids)
     .bind::<Array<Text>, _>(services)
-    .execute(&mut conn)
+    .load(&mut conn)
     .await?;
-    Ok(())
+    Ok(ids(&changed))
 }

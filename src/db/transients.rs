@@ -24,6 +24,8 @@ pub async fn resolve(conn: &mut Connection, parts: &[Ephemeral]) -> QueryResult<
     for part in parts {
         match part {
             Ephemeral::Typing { room_id, user_ids } => typing.push((room_id, user_ids)),
+            // Who has read one thread has not read the conversation up to there.
+            Ephemeral::Receipt(receipt) if receipt.in_thread => {}
             Ephemeral::Receipt(receipt) => receipts.push(receipt),
         }
     }

@@ -6,7 +6,6 @@ use diesel::{
     sql_types::{Array, Bool, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
-use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::{Connection, statement::Keep as _};
@@ -87,7 +86,8 @@ pub async fn ensure(conn: &mut Connection, views: &[View]) -> QueryResult<()> {
 }
 
 /// Decides what kind of chat each conversation is, and its title for each viewer:
-/// its name, or in a direct chat the other person's. Returns every viewer of them.
+/// its name, or in a direct chat the other person's. Returns the
+/// conversations whose kind has changed, and the views whose title has.
 ///
 /// # Errors
 ///
@@ -95,10 +95,15 @@ pub async fn ensure(conn: &mut Connection, views: &[View]) -> QueryResult<()> {
 pub async fn derive_titles(
     conn: &mut Connection,
     conversation_ids: &[Uuid],
-) -> QueryResult<Vec<View>> {
+) -> QueryResult<(Vec<Uuid>, Vec<View>)> {
+    #[derive(QueryableByName)]
+    struct Turned {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
     // Without a word of the bridge more than two people make a group; a customer
     // and their own ghost are one person.
-    sql_query(
+    let turned: Vec<Turned> = sql_query(
         "UPDATE tributary.conversations c SET is_group = d.is_group, updated_at = now()
          FROM (SELECT c.id, CASE
                    WHEN r.room_type_v2 IS NOT NULL THEN r.room_type_v2 <> 'dm'
@@ -116,12 +121,13 @@ pub async fn derive_titles(
                FROM tributary.conversations c
                JOIN tributary.rooms r ON r.room_id = c.matrix_room_id
                WHERE c.id = ANY($1)) AS d
-         WHERE c.id = d.id AND c.is_group <> d.is_group",
+         WHERE c.id = d.id AND c.is_group <> d.is_group
+         RETURNING c.id",
     )
     .bind::<Array<SqlUuid>, _>(conversation_ids)
-    .execute(conn)
+    .load(conn)
     .await?;
-    sql_query(format!(
+    let renamed = sql_query(format!(
         "UPDATE tributary.conversation_access a SET title = d.title, updated_at = now()
          FROM (SELECT a.user_id, a.conversation_id, coalesce(conv.name,
                    CASE WHEN NOT conv.is_group THEN (
@@ -134,17 +140,30 @@ pub async fn derive_titles(
                JOIN tributary.conversations conv ON conv.id = a.conversation_id
                WHERE conv.id = ANY($1)) AS d
          WHERE (a.user_id, a.conversation_id) = (d.user_id, d.conversation_id)
-           AND a.title IS DISTINCT FROM d.title"
+           AND a.title IS DISTINCT FROM d.title
+         RETURNING a.user_id, a.conversation_id"
     ))
     .bind::<Array<SqlUuid>, _>(conversation_ids)
-    .execute(conn)
+    .load(conn)
     .await?;
+    Ok((turned.into_iter().map(|row| row.id).collect(), renamed))
+}
+
+/// Everybody who is in these conversations now.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn of(mut conn: &Connection, conversation_ids: &[Uuid]) -> QueryResult<Vec<View>> {
+    if conversation_ids.is_empty() {
+        return Ok(Vec::new());
+    }
     sql_query(
         "SELECT DISTINCT g.user_id, g.conversation_id FROM tributary.room_grants g
          WHERE g.conversation_id = ANY($1) AND g.until_at IS NULL ORDER BY 1, 2",
     )
     .bind::<Array<SqlUuid>, _>(conversation_ids)
-    .load(conn)
+    .load(&mut conn)
     .await
 }
 
@@ -224,8 +243,8 @@ pub async fn read_through(conn: &Connection, reads: &[ReadThrough]) -> QueryResu
         return Ok(Vec::new());
     }
     let views: Vec<_> = reads.iter().map(|read| read.view.clone()).collect();
-    let (_, changed) = try_join(move_markers(conn, reads), recount_unread(conn, &views)).await?;
-    Ok(changed)
+    move_markers(conn, reads).await?;
+    recount_unread(conn, &views).await
 }
 
 async fn move_markers(mut conn: &Connection, reads: &[ReadThrough]) -> QueryResult<usize> {

@@ -57,7 +57,7 @@ fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
     };
     if !viewer.is_live {
         told.history.insert(view.clone());
-    } else if !message.deleted {
+    } else {
         told.frames.push(Frame {
             user_id: view.user_id.clone(),
             kind: FrameKind::MessageCreated {

@@ -10,7 +10,7 @@ use crate::{
     db::{
         Connection, receipts,
         rooms::Room,
-        viewers::{self, ReadThrough, View},
+        viewers::{ReadThrough, View},
     },
     matrix::bridges::Bridges,
 };
@@ -52,14 +52,14 @@ pub(super) fn of(
     .collect()
 }
 
-/// Moves the markers of receipts that came before the edits, reactions and state
-/// that they point to. Returns whose unread count has changed.
-pub(super) async fn catch_up(
+/// The read markers of receipts that came before the edits, reactions and state that
+/// they point to.
+pub(super) async fn waiting(
     conn: &Connection,
     events: &[(String, String, DateTime<Utc>)],
     rooms: &HashMap<String, Room>,
     bridges: &Bridges,
-) -> QueryResult<Vec<View>> {
+) -> QueryResult<Vec<ReadThrough>> {
     let room_ids: Vec<_> = events.iter().map(|(room, ..)| room.as_str()).collect();
     let event_ids: Vec<_> = events.iter().map(|(_, event, _)| event.as_str()).collect();
     let waiting = receipts::of_events(conn, &room_ids, &event_ids).await?;
@@ -78,5 +78,5 @@ pub(super) async fn catch_up(
             reads.extend(of(&receipt, rooms, bridges));
         }
     }
-    viewers::read_through(conn, &reads).await
+    Ok(reads)
 }

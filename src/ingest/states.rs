@@ -71,7 +71,7 @@ pub async fn apply(
 }
 
 /// Derives the conversations of these rooms again, and for these viewers what they
-/// may see. Returns every viewer of them.
+/// may see. Returns the viewers of what has changed, and those viewers.
 ///
 /// # Errors
 ///
@@ -83,14 +83,15 @@ async fn derive(
     people: &[(String, String)],
     access: Vec<View>,
 ) -> QueryResult<Vec<View>> {
+    let mut changed = BTreeSet::new();
     if !people.is_empty() {
         let people = with_external_ids(conn, bridges, rooms, people).await?;
-        state::derive_participants(conn, &people).await?;
+        changed.extend(state::derive_participants(conn, &people).await?);
     }
-    state::derive_memberships(conn, rooms).await?;
-    state::derive_conversations(conn, rooms).await?;
+    changed.extend(state::derive_memberships(conn, rooms).await?);
+    changed.extend(state::derive_conversations(conn, rooms).await?);
     let conversations = conversations_of(conn, rooms).await?;
-    let mut views = people_changed(conn, bridges, &conversations).await?;
+    let mut views = derive_people(conn, bridges, &conversations, changed).await?;
     viewers::recount(conn, &access).await?;
     views.extend(access);
     views.sort();
@@ -107,19 +108,30 @@ fn views(changed: &[grants::Changed]) -> Vec<View> {
 }
 
 /// Decides again who is nobody in these conversations, and what they are called.
-/// Returns every viewer of them.
+/// Returns the viewers of those that have `changed`, by this or before.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub(super) async fn people_changed(
+pub(super) async fn derive_people(
     conn: &mut Connection,
     bridges: &Bridges,
     conversations: &[Uuid],
+    mut changed: BTreeSet<Uuid>,
 ) -> QueryResult<Vec<View>> {
     let services: Vec<_> = bridges.services().map(str::to_owned).collect();
-    state::derive_services(conn, conversations, &services).await?;
-    viewers::derive_titles(conn, conversations).await
+    changed.extend(state::derive_services(conn, conversations, &services).await?);
+    let (turned, renamed) = viewers::derive_titles(conn, conversations).await?;
+    changed.extend(turned);
+    let renamed: BTreeSet<_> = renamed.into_iter().collect();
+    let concerned: Vec<_> = renamed
+        .iter()
+        .map(|view| view.conversation_id)
+        .chain(changed.iter().copied())
+        .collect();
+    let present = viewers::of(conn, &concerned).await?;
+    let is_told = |view: &View| changed.contains(&view.conversation_id) || renamed.contains(view);
+    Ok(present.into_iter().filter(is_told).collect())
 }
 
 /// Opens and ends grants, and gives whoever gained one a row of their own.
@@ -200,6 +212,9 @@ async fn settle(
     let access_changed = before.access_changed || !changed.is_empty();
     let mut access = before.changed;
     access.extend(views(&changed));
+    // Another room leads: that is shown.
+    let moved = conversations_of(conn, &led).await?;
+    access.extend(viewers::of(conn, &moved).await?);
     let rooms = distinct(rooms.iter().cloned().chain(led));
     Ok(Derived {
         removed: before.removed,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::QueryResult;
-use futures_util::future::{try_join, try_join3, try_join5};
+use futures_util::future::{try_join, try_join3};
 use serde_json::Map;
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ pub(super) async fn store(
         redacted,
         updated,
     } = write(conn, bridges, &placed, redacted).await?;
-    let read = reads::catch_up(conn, &beside_messages, &known, bridges).await?;
+    let waiting = reads::waiting(conn, &beside_messages, &known, bridges).await?;
 
     let told = announce::announce(&stored, &known, bridges);
     let (updates, recount) = announce::updated(&redacted, updated, &known, bridges);
@@ -95,27 +95,76 @@ pub(super) async fn store(
     frames.extend(told.frames);
     frames.extend(told.history.into_iter().map(conversation_updated));
     frames.extend(updates);
-    frames.extend(read.into_iter().map(conversation_updated));
     // What was known already is no sign of life.
     let news = !stored.is_empty() || !frames.is_empty();
     let active: Vec<_> = room_ids
         .into_iter()
         .filter(|room_id| news && known.get(room_id).is_some_and(Room::is_ingested))
         .collect();
-    let ((), _, _, (), heads) = try_join5(
-        viewers::add(conn, &told.seen),
-        viewers::read_through(conn, &told.reads),
-        viewers::recount_unread(conn, &recount),
-        rooms::touch(conn, &active),
-        stream::append(conn, &frames),
-    )
-    .await?;
+    let reads = Reads {
+        seen: told.seen,
+        own: told.reads,
+        waiting,
+        recount,
+    };
+    let heads = if reads.only_add() {
+        let (_, (), heads) = try_join3(
+            viewers::add(conn, &reads.seen),
+            rooms::touch(conn, &active),
+            stream::append(conn, &frames),
+        )
+        .await?;
+        heads
+    } else {
+        frames.extend(
+            reads
+                .count(conn)
+                .await?
+                .into_iter()
+                .map(conversation_updated),
+        );
+        let end = try_join(rooms::touch(conn, &active), stream::append(conn, &frames));
+        end.await?.1
+    };
     Ok(Stored {
         new_messages: stored.len(),
         dead_letters,
         jobs_queued,
         heads,
     })
+}
+
+/// What viewers have got, and what of it they have read.
+struct Reads {
+    seen: Vec<viewers::Seen>,
+    /// By messages of their own, or receipts that came before their messages.
+    own: Vec<viewers::ReadThrough>,
+    /// By receipts that came before other events.
+    waiting: Vec<viewers::ReadThrough>,
+    /// Of whom a message was taken, which may have been unread.
+    recount: Vec<viewers::View>,
+}
+
+impl Reads {
+    fn only_add(&self) -> bool {
+        self.own.is_empty() && self.waiting.is_empty() && self.recount.is_empty()
+    }
+
+    /// Counts one step after the other: statements that go out together may overtake
+    /// one that is not prepared yet, and each of these counts what those before it did.
+    /// Returns whose unread count is another one by what no frame tells.
+    async fn count(self, conn: &Connection) -> QueryResult<BTreeSet<viewers::View>> {
+        viewers::add(conn, &self.seen).await?;
+        let waiting = self.waiting.iter().map(|read| &read.view);
+        let untold: BTreeSet<_> = waiting.chain(&self.recount).cloned().collect();
+        let reads: Vec<_> = self.own.into_iter().chain(self.waiting).collect();
+        let mut changed = viewers::read_through(conn, &reads).await?;
+        changed.extend(viewers::recount_unread(conn, &self.recount).await?);
+        Ok(changed
+            .into_iter()
+            .filter(|view| untold.contains(view))
+            .collect())
+    }
 }
 
 /// What the writing of messages and of what is about them has changed.
@@ -143,7 +192,7 @@ async fn write(
     .await?;
     if !new_speakers.is_empty() {
         // No frame for it: the message that brought them carries its sender.
-        states::people_changed(conn, bridges, &new_speakers).await?;
+        states::derive_people(conn, bridges, &new_speakers, BTreeSet::new()).await?;
     }
     relations::attach(conn, placed).await?;
     relations::redact(conn, redacted, &mut touched).await?;

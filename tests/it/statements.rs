@@ -42,6 +42,8 @@ async fn a_statement_is_kept_unless_a_pooler_is_before_the_database() {
     let pooled = Database::behind_pooler(&database.url, 1).unwrap();
     for (db, kept) in [(database.pool(), 1), (pooled, 0)] {
         let mut conn = db.get().await.unwrap();
+        // From the first, so that nothing overtakes it that is sent along with it.
+        assert_eq!(prepared(&mut conn).await, kept);
         for _ in 0..3 {
             let locked = conn.transaction(async |conn| lock(conn).await);
             locked.await.unwrap();

@@ -71,3 +71,53 @@ async fn who_has_read_one_thread_has_not_read_the_rest() {
     receipt(&app, "3", "$2", &json!({"ts": now(), "thread_id": "main"})).await;
     assert_eq!(unread(&app).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_message_is_unread_no_more_and_the_count_is_told() {
+    let app = alice_and_bob().await;
+    let both = [
+        text(ROOM, GHOST, "$1", "one"),
+        text(ROOM, GHOST, "$2", "two"),
+    ];
+    app.push_events("1", &both).await;
+    let seen = position(&app, "user_alice").await;
+    let third = text(ROOM, GHOST, "$3", "three");
+    app.push_events("2", &[redaction(ROOM, GHOST, "$r1", "$1"), third])
+        .await;
+    assert_eq!(unread(&app).await, 2);
+    assert_eq!(
+        frames(&app, "user_alice", seen).await,
+        ["message.created", "message.updated", "conversation.updated"]
+    );
+    app.push_events("3", &[redaction(ROOM, GHOST, "$r3", "$3")])
+        .await;
+    assert_eq!(unread(&app).await, 1);
+    // Of one that is read already there is no more to tell.
+    receipt(&app, "4", "$2", &json!({"ts": now()})).await;
+    let seen = position(&app, "user_alice").await;
+    app.push_events("5", &[redaction(ROOM, GHOST, "$r2", "$2")])
+        .await;
+    assert_eq!(frames(&app, "user_alice", seen).await, ["message.updated"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_message_beside_others_is_counted_once() {
+    let app = alice_and_bob().await;
+    let own = "@facebook_100:lab.local";
+    let at = |mut event: Value, ms: i64| {
+        event["origin_server_ts"] = json!(event["origin_server_ts"].as_i64().unwrap() + ms);
+        event
+    };
+    // The first push of a connection prepares its statements one by one.
+    for round in 0..3 {
+        let id = |n: usize| format!("${round}-{n}");
+        let ms = round * 1_000;
+        let events = [
+            at(text(ROOM, GHOST, &id(0), "before"), ms),
+            at(text(ROOM, own, &id(1), "mine"), ms + 1),
+            at(text(ROOM, GHOST, &id(2), "after"), ms + 2),
+        ];
+        app.push_events(&format!("{round}"), &events).await;
+        assert_eq!(unread(&app).await, 1, "{round}");
+    }
+}
