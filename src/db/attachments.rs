@@ -42,13 +42,15 @@ const STANDS: &str = "NOT EXISTS (SELECT 1 FROM tributary.redactions d
     AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
                     WHERE d.room_id = a.room_id AND d.redacts = a.message)";
 
+/// A row that is there already is locked: whoever is about to forget it has to see that
+/// it is shown again.
 async fn ensure_media(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {
     sql_query(format!(
         "INSERT INTO tributary.media (mxc)
          SELECT DISTINCT a.mxc
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS a(room_id, event_id, message, mxc)
          WHERE {STANDS} ORDER BY a.mxc
-         ON CONFLICT DO NOTHING"
+         ON CONFLICT (mxc) DO UPDATE SET mxc = excluded.mxc"
     ))
     .bind::<Array<Text>, _>(new.iter().map(|n| n.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| n.event_id).collect::<Vec<_>>())

@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 
 /// A grant that opened or ended.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
@@ -58,6 +58,7 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
          RETURNING g.user_id, g.conversation_id, g.room_id, false AS opened"
     ))
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     let opened: Vec<Changed> = sql_query(format!(
@@ -81,6 +82,7 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
          RETURNING user_id, conversation_id, room_id, true AS opened"
     ))
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     changed.extend(opened);
@@ -99,6 +101,7 @@ pub async fn end_all(conn: &mut Connection, connection_id: Uuid) -> QueryResult<
          RETURNING g.user_id, g.conversation_id, g.room_id, false AS opened",
     )
     .bind::<SqlUuid, _>(connection_id)
+    .kept()
     .load(conn)
     .await
 }

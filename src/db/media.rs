@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, statement::Keep as _};
 
 /// Deletes those of these rows that nothing shows any more.
 ///
@@ -34,6 +34,7 @@ pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<(
          AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)",
     )
     .bind::<Array<SqlUuid>, _>(ids)
+    .kept()
     .execute(&mut conn)
     .await?;
     Ok(())

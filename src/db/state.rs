@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, media};
+use super::{Connection, media, statement::Keep as _};
 use crate::model::change::State;
 
 /// Orders the known events `s` of one type and key, the current one first.
@@ -69,6 +69,7 @@ pub async fn insert(conn: &mut Connection, events: &[State]) -> QueryResult<Vec<
         events.iter().map(|e| e.replaces_state.as_ref()).collect::<Vec<_>>(),
     )
     .bind::<Array<Jsonb>, _>(events.iter().map(|e| &e.content).collect::<Vec<_>>())
+    .kept()
     .load(conn)
     .await
 }
@@ -97,6 +98,7 @@ pub async fn prune_redacted(
     )
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(events)
+    .kept()
     .load(&mut conn)
     .await
 }
@@ -121,6 +123,7 @@ pub async fn derive_members(conn: &mut Connection, people: &[(String, String)]) 
     ))
     .bind::<Array<Text>, _>(rooms)
     .bind::<Array<Text>, _>(users)
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -147,6 +150,7 @@ pub async fn people(
          WHERE room_id = ANY($1) AND type = 'm.room.member'",
     )
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     Ok(rows
@@ -193,6 +197,7 @@ pub async fn derive_participants(
     ))
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
+    .kept()
     .execute(conn)
     .await?;
     // A room that does not lead adds people, but no longer says who they are. The
@@ -243,6 +248,7 @@ pub async fn derive_participants(
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
     .bind::<Array<Nullable<Text>>, _>(&externals)
+    .kept()
     .load(conn)
     .await?;
     forget_avatars(conn, &changed).await
@@ -290,6 +296,7 @@ pub async fn derive_memberships(
          RETURNING p.conversation_id, NULL::uuid AS avatar",
     )
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     Ok(ids(&changed))
@@ -328,6 +335,7 @@ pub async fn derive_conversations(
          ON CONFLICT DO NOTHING"
     ))
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .execute(conn)
     .await?;
     let changed: Vec<Changed> = sql_query(format!(
@@ -341,6 +349,7 @@ pub async fn derive_conversations(
          RETURNING c.id AS conversation_id, d.former AS avatar"
     ))
     .bind::<Array<Text>, _>(room_ids)
+    .kept()
     .load(conn)
     .await?;
     forget_avatars(conn, &changed).await
@@ -380,6 +389,7 @@ pub async fn derive_services(
     ))
     .bind::<Array<SqlUuid>, _>(conversation_ids)
     .bind::<Array<Text>, _>(services)
+    .kept()
     .load(&mut conn)
     .await?;
     Ok(ids(&changed))

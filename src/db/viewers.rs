@@ -80,6 +80,7 @@ pub async fn ensure(conn: &mut Connection, views: &[View]) -> QueryResult<()> {
     )
     .bind::<Array<Text>, _>(users)
     .bind::<Array<SqlUuid>, _>(conversations)
+    .kept()
     .execute(conn)
     .await?;
     Ok(())
@@ -125,6 +126,7 @@ pub async fn derive_titles(
          RETURNING c.id",
     )
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(conn)
     .await?;
     let renamed = sql_query(format!(
@@ -144,6 +146,7 @@ pub async fn derive_titles(
          RETURNING a.user_id, a.conversation_id"
     ))
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(conn)
     .await?;
     Ok((turned.into_iter().map(|row| row.id).collect(), renamed))
@@ -163,6 +166,7 @@ pub async fn of(mut conn: &Connection, conversation_ids: &[Uuid]) -> QueryResult
          WHERE g.conversation_id = ANY($1) AND g.until_at IS NULL ORDER BY 1, 2",
     )
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(&mut conn)
     .await
 }
@@ -302,6 +306,7 @@ pub async fn recount_all(
          WHERE conversation_id = ANY($1) ORDER BY 1, 2",
     )
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(&mut conn)
     .await?;
     recount(conn, &views).await

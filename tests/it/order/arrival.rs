@@ -6,7 +6,13 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use super::history::{History, ROOMS};
 
 /// What a push holds at most, as Synapse cuts it.
-pub(super) const PUSH: usize = 100;
+const PUSH: usize = 100;
+
+/// The same for as many times the histories, so that a push of a long run holds as
+/// much of each.
+pub(super) fn whole_push() -> usize {
+    PUSH * super::scale()
+}
 
 /// An event: which history's, and its position there.
 pub(super) type Which = (usize, usize);
@@ -94,7 +100,7 @@ fn cut(order: Vec<Which>, rng: &mut StdRng) -> Vec<Vec<Which>> {
         let size = match rng.random_range(0..10) {
             0 => 1,
             1..=3 => rng.random_range(2..12),
-            _ => rng.random_range(12..60),
+            _ => rng.random_range(12..60 * super::scale()),
         };
         let behind = rest.split_off(size.min(rest.len()));
         runs.push(std::mem::replace(&mut rest, behind));
@@ -105,7 +111,7 @@ fn cut(order: Vec<Which>, rng: &mut StdRng) -> Vec<Vec<Which>> {
 /// A run of one room is a page, or part of one push or more.
 fn deliver(runs: Vec<Vec<Which>>, rng: &mut StdRng) -> Vec<Delivery> {
     let (mut deliveries, mut push) = (Vec::new(), Vec::new());
-    let mut size = PUSH;
+    let mut size = whole_push();
     for run in runs {
         if rng.random_bool(0.3) {
             deliveries.push(Delivery::Page(run));
@@ -118,7 +124,7 @@ fn deliver(runs: Vec<Vec<Which>>, rng: &mut StdRng) -> Vec<Delivery> {
                 size = match rng.random_range(0..20) {
                     0 => 1,
                     1..=3 => rng.random_range(2..50),
-                    _ => PUSH,
+                    _ => whole_push(),
                 };
             }
         }

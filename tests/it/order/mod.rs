@@ -7,8 +7,11 @@
 //! `TRIBUTARY_TEST_SEED` with which it begins: a failure names its own. A long run:
 //!
 //! ```text
-//! TRIBUTARY_TEST_CASES=50000 cargo test --release --test it order:: -- --nocapture
+//! TRIBUTARY_TEST_CASES=50000 TRIBUTARY_TEST_SCALE=4 cargo test --release --test it order:: -- --nocapture
 //! ```
+//!
+//! `TRIBUTARY_TEST_SCALE` is how many times as many histories happen at once, in pushes
+//! and pages that are as many times larger: statements are what a run's time goes to.
 
 mod arrival;
 mod check;
@@ -32,9 +35,12 @@ use self::{
 const HISTORIES: usize = 8;
 /// How many arrivals of each are compared with the one in order.
 const ARRIVALS: usize = 4;
-const CASES_IN_GROUP: usize = HISTORIES * ARRIVALS;
-/// How many groups may pile up in the database.
-const GROUPS_KEPT: u64 = 20;
+/// How many histories may pile up in the database.
+const HISTORIES_KEPT: u64 = 160;
+
+fn scale() -> usize {
+    number("TRIBUTARY_TEST_SCALE").map_or(1, |scale| usize::try_from(scale).unwrap())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_of_arrival_is_of_no_consequence() {
@@ -47,9 +53,11 @@ async fn arrival_on_two_connections_at_once_is_of_no_consequence() {
 }
 
 async fn try_cases(what: &str, connections: usize) {
+    let at_once = (HISTORIES * scale()) as u64;
+    let cases_in_group = at_once * ARRIVALS as u64;
     let groups = number("TRIBUTARY_TEST_CASES")
         .unwrap_or(1024)
-        .div_ceil(CASES_IN_GROUP as u64);
+        .div_ceil(cases_in_group);
     // Groups follow each other, so that the seed of one is the beginning of a run.
     let begin = number("TRIBUTARY_TEST_SEED").unwrap_or_else(|| rand::random::<u32>().into());
     let house = House::new().await;
@@ -59,29 +67,27 @@ async fn try_cases(what: &str, connections: usize) {
         if group == 0 {
             house.assert_alive().await;
         }
-        if group % GROUPS_KEPT == GROUPS_KEPT - 1 {
+        if (group + 1) * at_once % HISTORIES_KEPT < at_once {
             house.clear().await;
-            say(&format!(
-                "{what}: {} cases",
-                (group + 1) * CASES_IN_GROUP as u64
-            ));
+            say(&format!("{what}: {} cases", (group + 1) * cases_in_group));
         }
     }
     say(&format!(
         "{what}: {} cases, from seed {begin}",
-        groups * CASES_IN_GROUP as u64
+        groups * cases_in_group
     ));
 }
 
 async fn try_group(house: &Arc<House>, seed: u64, connections: usize) {
     let of = |number: usize| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number as u64;
-    let histories: Vec<_> = (0..HISTORIES).map(|n| History::of(of(n))).collect();
+    let at_once = HISTORIES * scale();
+    let histories: Vec<_> = (0..at_once).map(|n| History::of(of(n))).collect();
     let in_order = Arrival {
-        deliveries: arrival::in_order(&histories, arrival::PUSH),
+        deliveries: arrival::in_order(&histories, arrival::whole_push()),
         connections: 1,
     };
     let others = (0..ARRIVALS).map(|n| Arrival {
-        deliveries: arrival::shuffled(&histories, of(HISTORIES + n)),
+        deliveries: arrival::shuffled(&histories, of(at_once + n)),
         connections,
     });
     let arrivals: Vec<_> = std::iter::once(in_order).chain(others).collect();

@@ -80,6 +80,9 @@ async fn a_replayed_frame_carries_what_is_there_now() {
         assert_eq!(frame["data"]["message"]["body"], "", "{frame}");
         assert!(frame["data"]["message"]["deletedAt"].is_string(), "{frame}");
     }
+    // It was unread.
+    let frame = client.expect("conversation.updated").await;
+    assert_eq!(frame["data"]["conversation"]["unreadCount"], 0);
     client.expect("live").await;
 }
 
