@@ -26,8 +26,11 @@ const PASSING: [&str; 6] = [
     "not currently accepting connections",
     "canceling statement due to statement timeout",
     "canceling statement due to conflict with recovery",
-    "deadlock detected",
+    DEADLOCK,
 ];
+
+/// What Postgres says to the one of two transactions that gives way.
+const DEADLOCK: &str = "deadlock detected";
 
 /// One connection, as every function of this room takes it.
 pub type Connection = AsyncPgConnection;
@@ -108,6 +111,18 @@ impl Error {
             Self::Pool(_) | Self::Connect(_) => true,
             Self::Query(error) => is_passing(error),
         }
+    }
+}
+
+impl Error {
+    /// Whether Postgres has broken the transaction off because it and another one
+    /// waited for each other: begun again at once it works.
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        let Self::Query(diesel::result::Error::DatabaseError(_, said)) = self else {
+            return false;
+        };
+        said.message().contains(DEADLOCK)
     }
 }
 

@@ -24,6 +24,10 @@ use crate::{
 /// and the retry finds a clean slate.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How often a transaction is begun that deadlocks with another one: rooms are locked
+/// in order, but two of them may bring the same new files and avatars.
+const TRIES: usize = 4;
+
 /// Why a transaction was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -71,7 +75,20 @@ impl Ingest {
         if events == 0 && passing.is_empty() {
             return Ok(());
         }
-        let commit = self.commit(transaction_id, &digest, events, decoded.batch, &passing);
+        let commit = async {
+            let mut batch = decoded.batch;
+            let mut tries = 1;
+            loop {
+                let commit = self.commit(transaction_id, &digest, events, batch, &passing);
+                match commit.await {
+                    Err(error) if error.is_deadlock() && tries < TRIES => {
+                        tries += 1;
+                        batch = self.decode(&transaction.events).batch;
+                    }
+                    done => return done,
+                }
+            }
+        };
         let stored = tokio::time::timeout(PATIENCE, commit)
             .await
             .map_err(|_| Refused::TimedOut)??;

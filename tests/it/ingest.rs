@@ -1,6 +1,10 @@
 //! The pipeline on a real Postgres: what a push leaves behind, and for whom.
 
-use crate::support::world::{self, World, member, redaction, state, text};
+use crate::support::{
+    eventually,
+    world::{self, World, member, redaction, state, text},
+};
+use diesel_async::SimpleAsyncConnection as _;
 use serde_json::json;
 use tributary::db::read::{conversations, messages, participants};
 
@@ -231,6 +235,51 @@ async fn a_bad_event_becomes_a_dead_letter_and_its_neighbours_live() {
             .await,
         2
     );
+}
+
+/// One that waits for us, while we hold what it wants, gives way; here it is the push.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_deadlocks_is_begun_again() {
+    let (world, alice) = world_with_direct_chat().await;
+    let waiting = async |kind: &str| {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+             WHERE NOT l.granted AND l.locktype = '{kind}' AND a.datname = current_database()"
+        );
+        eventually("somebody waits", async || {
+            (world.count(&waiting).await == 1).then_some(())
+        })
+        .await;
+    };
+    // Its speaker is being entered by somebody else: there it pauses, with its room locked.
+    let mut pause = world.db.get().await.unwrap();
+    let enter = format!(
+        "BEGIN; INSERT INTO tributary.participants (conversation_id, matrix_user_id)
+         SELECT id, '{CAROL}' FROM tributary.conversations"
+    );
+    pause.batch_execute(&enter).await.unwrap();
+    let image = json!({"msgtype": "m.image", "body": "a.jpg", "url": "mxc://lab.local/a"});
+    let mut event = text("!dm", "$1", CAROL, "");
+    event["content"] = image;
+    let events = [event];
+    let push = world.push("1", &events);
+    let meanwhile = async {
+        waiting("transactionid").await;
+        let mut other = world.db.get().await.unwrap();
+        let hold = "BEGIN; SET LOCAL deadlock_timeout = '1min';
+                    INSERT INTO tributary.media (mxc) VALUES ('mxc://lab.local/a')";
+        other.batch_execute(hold).await.unwrap();
+        let room = ["!dm".to_owned()];
+        let go_on = async {
+            waiting("advisory").await;
+            pause.batch_execute("ROLLBACK").await.unwrap();
+        };
+        let (locked, ()) = tokio::join!(tributary::db::rooms::lock(&other, &room), go_on);
+        locked.unwrap();
+        other.batch_execute("COMMIT").await.unwrap();
+    };
+    tokio::join!(push, meanwhile);
+    assert_eq!(page(&world, &alice.user_id).await[0].attachments.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
