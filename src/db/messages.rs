@@ -63,7 +63,7 @@ pub struct Stored {
 
 /// Stores messages; returns those that are new, in the given order. One that is
 /// already redacted comes in without content; one that is known to be an edit, and
-/// came pruned, is none.
+/// came pruned, is none. Their ids rise in that order.
 ///
 /// # Errors
 ///
@@ -78,8 +78,8 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
                  $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::bigint[], $12::timestamptz[],
                  $13::timestamptz[], $14::text[], $15::text[], $16::bool[])
-             WITH ORDINALITY AS m(id, conversation_id, room_id, event_id, sender, event_type, kind, body,
-                 formatted_body, content, ts, at, received_at, reply_to, thread_root, historical, position)
+             AS m(id, conversation_id, room_id, event_id, sender, event_type, kind, body, formatted_body,
+                  content, ts, at, received_at, reply_to, thread_root, historical)
          ), stored AS (
              INSERT INTO tributary.messages
                  (id, conversation_id, room_id, event_id, sender_id, sender, event_type, type, body, formatted_body,
@@ -104,10 +104,11 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
              WHERE NOT EXISTS (SELECT 1 FROM tributary.message_versions v
                                WHERE v.room_id = m.room_id AND v.event_id = m.event_id)
              ON CONFLICT (room_id, event_id) DO NOTHING
-             RETURNING id, deleted_at IS NOT NULL AS deleted
+             RETURNING id, conversation_id, room_id, event_id, sender_id, sender, timestamp, received_at,
+                       historical, deleted_at
          )
          SELECT m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
-                m.at AS timestamp, m.received_at, m.historical, s.deleted,
+                m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
                 ARRAY(SELECT r.user_id FROM tributary.receipts r
                       WHERE r.room_id = m.room_id AND r.event_id = m.event_id) AS read_by,
                 coalesce(
@@ -116,10 +117,8 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
                     (SELECT true FROM tributary.reactions r
                      WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id LIMIT 1),
                     false) AS awaited
-         FROM given m JOIN stored s USING (id)
-         JOIN tributary.participants p
-           ON p.conversation_id = m.conversation_id AND p.matrix_user_id = m.sender
-         ORDER BY m.position",
+         FROM stored m JOIN tributary.participants p ON p.id = m.sender_id
+         ORDER BY m.id",
     )
     .bind::<Array<SqlUuid>, _>(messages.iter().map(|_| new_id()).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.conversation_id).collect::<Vec<_>>())

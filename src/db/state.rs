@@ -375,13 +375,15 @@ pub async fn derive_services(
                    WHERE own.bridge_id = c.bridge_id AND own.bridge_user_id = p.external_id)))";
     let changed: Vec<Changed> = sql_query(format!(
         "UPDATE tributary.participants p SET is_service = d.is_service, updated_at = now()
-         FROM (SELECT p.id, p.matrix_user_id = ANY($2) OR NOT {is_person} AND coalesce(
-                          (SELECT s.content -> 'service_members' ? p.matrix_user_id
-                           FROM tributary.state_events s
-                           WHERE s.room_id = c.matrix_room_id
-                             AND s.type = 'io.element.functional_members' AND s.state_key = ''
-                           ORDER BY {CURRENT_FIRST} LIMIT 1), false) AS is_service
+         FROM (SELECT p.id, p.matrix_user_id = ANY($2)
+                      OR coalesce(said.service_members ? p.matrix_user_id, false) AND NOT {is_person} AS is_service
                FROM tributary.conversations c
+               LEFT JOIN LATERAL (
+                   SELECT s.content -> 'service_members' AS service_members
+                   FROM tributary.state_events s
+                   WHERE s.room_id = c.matrix_room_id
+                     AND s.type = 'io.element.functional_members' AND s.state_key = ''
+                   ORDER BY {CURRENT_FIRST} LIMIT 1) AS said ON true
                JOIN tributary.participants p ON p.conversation_id = c.id
                WHERE c.id = ANY($1)) AS d
          WHERE p.id = d.id AND p.is_service <> d.is_service
