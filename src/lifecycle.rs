@@ -83,6 +83,13 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         stop.clone(),
     ));
     tasks.spawn(accept(listener, router, stop.clone()));
+    if let Some(bind) = app.config.server.operator_bind {
+        let listener = TcpListener::bind(bind)
+            .await
+            .with_context(|| format!("cannot listen on {bind}, server.operator_bind"))?;
+        let router = api::operator_router(Arc::clone(&app));
+        tasks.spawn(accept(listener, router, stop.clone()));
+    }
     tracing::info!(bind = %app.config.server.bind, "ready");
 
     stop.cancelled().await;

@@ -19,4 +19,7 @@ pub mod page;
 pub mod router;
 mod stack;
 
-pub use self::{error::ApiError, router::router};
+pub use self::{
+    error::ApiError,
+    router::{operator_router, router},
+};

@@ -15,22 +15,37 @@ use super::{
 };
 use crate::app::{App, AppState};
 
-/// Everything but the WebSocket, which is merged into it.
+/// Everything but the WebSocket, which is merged into it; without the operator's
+/// endpoints when those have an address of their own.
 pub fn router(app: Arc<App>) -> Router {
-    let (api, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+    let (mut api, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(web())
-        .merge(operator(&AppState(Arc::clone(&app))))
         .split_for_parts();
+    let (operator, of_operator) = operator(&AppState(Arc::clone(&app))).split_for_parts();
+    description.merge(of_operator);
+    if app.config.server.operator_bind.is_none() {
+        api = api.merge(operator);
+    }
     let (health, of_health) = status().split_for_parts();
     description.merge(of_health);
+    let router = appservice::routes().merge(openapi::route(description));
+    serve(app, api, router.merge(health))
+}
+
+/// What is served at `server.operator_bind`, and nowhere else then.
+pub fn operator_router(app: Arc<App>) -> Router {
+    let (operator, _) = operator(&AppState(Arc::clone(&app))).split_for_parts();
+    let (health, _) = status().split_for_parts();
+    serve(app, operator, health)
+}
+
+fn serve(app: Arc<App>, api: Router<AppState>, others: Router<AppState>) -> Router {
     let api = api
         .route("/api/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
     let router = Router::new()
         .merge(stack::api(api, &app.config.server.allowed_origins))
-        .merge(appservice::routes())
-        .merge(health)
-        .merge(openapi::route(description))
+        .merge(others)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     stack::all(router).with_state(AppState(app))

@@ -1,4 +1,4 @@
-//! Access: a grant per connection, room and interval (DESIGN invariant 7).
+//! Access: a grant per connection, room and interval.
 
 use diesel::{
     QueryResult, QueryableByName, sql_query,

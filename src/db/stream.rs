@@ -1,4 +1,4 @@
-//! The viewers' streams: positions without holes (DESIGN invariant 6).
+//! The viewers' streams: positions without holes.
 
 use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, sql_query,

@@ -1,4 +1,4 @@
-//! A pushed transaction: 200 means committed (DESIGN invariants 1 and 2).
+//! A pushed transaction: 200 means committed.
 
 use std::time::Duration;
 

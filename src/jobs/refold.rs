@@ -1,5 +1,5 @@
 //! Walks rooms again that an older fold has filled, as far back as it had gone: what
-//! it dropped comes in (DESIGN invariant 8).
+//! it dropped comes in.
 
 use super::{
     Handler as _,

@@ -19,7 +19,7 @@ pub struct Conversation {
     pub network: String,
     /// Its name, or in a direct chat the other person's.
     pub title: Option<String>,
-    /// A path under `/api/media/`, once the picture is stored.
+    /// Where the picture is, once it is stored: null so far.
     pub avatar_url: Option<String>,
     /// Whether it is more than a direct chat.
     pub is_group: bool,
@@ -30,7 +30,7 @@ pub struct Conversation {
     pub last_message: Option<Message>,
     /// Other people's live messages that the viewer has not read.
     pub unread_count: i32,
-    /// Who is in it; only where a single conversation is asked for.
+    /// Who is in it; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participants: Option<Vec<Participant>>,
     /// When Tributary first knew it.

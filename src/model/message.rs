@@ -55,7 +55,7 @@ pub struct FullMessage {
     /// The message.
     #[serde(flatten)]
     pub message: Message,
-    /// The event's full content; none once redacted.
+    /// The full content of the shown version; none once redacted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub content: Option<Value>,
@@ -97,7 +97,7 @@ pub struct Reaction {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
-    /// Its id under `/api/media/`.
+    /// Its id; nothing serves it yet.
     pub media_id: Uuid,
     /// `image`, `video`, `audio`, `voice`, `file` or `sticker`.
     pub kind: String,

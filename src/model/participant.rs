@@ -16,7 +16,7 @@ pub struct Participant {
     pub external_id: Option<String>,
     /// Their name in this room.
     pub display_name: Option<String>,
-    /// A path under `/api/media/`, once the picture is stored.
+    /// Where the picture is, once it is stored: null so far.
     pub avatar_url: Option<String>,
     /// Whether it is the viewer, as themselves or as their own ghost.
     pub is_self: bool,

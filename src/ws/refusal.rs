@@ -36,8 +36,9 @@ pub(super) enum Refusal {
 struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
-    title: String,
+    title: &'static str,
     status: u16,
+    detail: String,
     code: &'static str,
 }
 
@@ -58,8 +59,9 @@ impl IntoResponse for Refusal {
         let (status, code) = self.status();
         let problem = Problem {
             kind: "about:blank",
-            title: self.to_string(),
+            title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
+            detail: self.to_string(),
             code,
         };
         let mut response = (status, axum::Json(problem)).into_response();

@@ -1,5 +1,5 @@
 //! What viewers read. Every query here takes the caller's Clerk user id and
-//! decides by it in SQL (DESIGN invariant 7): there is none 'by id' alone.
+//! decides by it in SQL: there is none 'by id' alone.
 
 pub mod backfill;
 pub mod connections;

@@ -1,4 +1,4 @@
-//! Folding commutes (DESIGN invariant 3): whatever order, repetition and batching
+//! Folding commutes: whatever order, repetition and batching
 //! the events of a room arrive in, pushed or from its history, on one connection or
 //! on several at once, the stored result is the same.
 //!

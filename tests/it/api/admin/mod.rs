@@ -2,6 +2,7 @@
 
 mod calls;
 mod dead_letters;
+mod doors;
 
 use diesel::{QueryableByName, sql_query, sql_types::Jsonb};
 use diesel_async::RunQueryDsl as _;
