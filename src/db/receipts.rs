@@ -110,7 +110,12 @@ pub async fn places(
         of("message_versions", "e.timestamp"),
         of("reactions", "e.timestamp"),
         of("redactions", "e.timestamp"),
-        of("state_events", "to_timestamp(e.origin_server_ts / 1000.0)"),
+        // As `model::incoming::shown_time`: no other time than those is one everywhere.
+        of(
+            "state_events",
+            "CASE WHEN e.origin_server_ts BETWEEN 0 AND 7258118399999
+                  THEN to_timestamp(e.origin_server_ts / 1000.0) ELSE e.received_at END",
+        ),
     ];
     sql_query(format!(
         "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id))

@@ -121,3 +121,23 @@ async fn an_own_message_beside_others_is_counted_once() {
         assert_eq!(unread(&app).await, 1, "{round}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_at_an_event_of_an_absurd_time_stops_nothing() {
+    let app = alice_and_bob().await;
+    for (n, ts) in [i64::MIN, -(1 << 53), -1, 1 << 53, i64::MAX]
+        .into_iter()
+        .enumerate()
+    {
+        let (message, id) = (format!("$m{n}"), format!("$s{n}"));
+        app.push_events(&format!("m{n}"), &[text(ROOM, GHOST, &message, "a")])
+            .await;
+        assert_eq!(unread(&app).await, 1, "{ts}");
+        let mut renamed = event("m.room.name", GHOST, &id, &json!({"name": "a"}));
+        renamed["state_key"] = json!("");
+        renamed["origin_server_ts"] = json!(ts);
+        app.push_events(&id, &[renamed]).await;
+        receipt(&app, &format!("r{n}"), &id, &json!({"ts": now() + 1})).await;
+        assert_eq!(unread(&app).await, 0, "{ts}");
+    }
+}
