@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Unfoldable;
+use super::{MAX_ID_BYTES, Unfoldable};
 use crate::model::{change::State, incoming::IncomingEvent};
 
 /// The types of state that are kept.
@@ -37,10 +37,12 @@ pub fn decides_mapping(kind: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`Unfoldable`] for a member event without a `membership`: access hangs on it.
+/// [`Unfoldable`] for a member event without a `membership` that may be one: access
+/// hangs on it, and an index holds it.
 pub fn fold(event: &IncomingEvent, state_key: &str) -> Result<State, Unfoldable> {
     let membership = event.content.get("membership").and_then(Value::as_str);
-    if event.kind == "m.room.member" && membership.is_none() {
+    let is_membership = membership.is_some_and(|membership| membership.len() <= MAX_ID_BYTES);
+    if event.kind == "m.room.member" && !is_membership {
         return Err(Unfoldable("a member event without a membership"));
     }
     Ok(State {
@@ -54,4 +56,27 @@ pub fn fold(event: &IncomingEvent, state_key: &str) -> Result<State, Unfoldable>
         replaces_state: event.replaces_state.clone(),
         content: Value::Object(event.content.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::event, *};
+
+    #[test]
+    fn a_member_is_somebody_by_a_word_that_an_index_can_hold() {
+        let folds = |membership: Value| {
+            let content = json!({"membership": membership});
+            fold(&event("m.room.member", &content), "@a:b").is_ok()
+        };
+        assert!(folds(json!("join")) && folds(json!("x".repeat(MAX_ID_BYTES))));
+        for nonsense in [
+            json!(null),
+            json!(["join"]),
+            json!("x".repeat(MAX_ID_BYTES + 1)),
+        ] {
+            assert!(!folds(nonsense));
+        }
+    }
 }

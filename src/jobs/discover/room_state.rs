@@ -96,6 +96,8 @@ impl RoomState {
 
     pub(super) fn members(&self) -> Vec<(String, String)> {
         let member = |event: &IncomingEvent| {
+            // What does not fold decides nothing.
+            fold::fold(event).ok()?;
             let membership = event.content.get("membership")?.as_str()?;
             (event.kind == "m.room.member")
                 .then(|| Some((event.state_key.clone()?, membership.to_owned())))?
