@@ -261,6 +261,30 @@ pub async fn derive(
     .await
 }
 
+/// Those of these messages that are stored and not redacted, as if they had changed.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn standing(
+    mut conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Stored>> {
+    sql_query(format!(
+        "SELECT {CHANGED}
+         FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)
+         JOIN tributary.messages m ON m.room_id = t.room_id AND m.event_id = t.event_id
+         JOIN tributary.participants p ON p.id = m.sender_id
+         WHERE m.deleted_at IS NULL"
+    ))
+    .bind::<Array<Text>, _>(rooms)
+    .bind::<Array<Text>, _>(events)
+    .kept()
+    .load(&mut conn)
+    .await
+}
+
 /// Deletes what was taken for a redacted message and turned out to be a redacted
 /// edit. Returns the conversations that lost one.
 ///

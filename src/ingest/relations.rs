@@ -20,7 +20,12 @@ use crate::db::{
 /// Messages whose edits or reactions have changed. What a redaction took concerns
 /// everybody who sees the message; what is new, those who see it too.
 #[derive(Debug, Default)]
-pub(super) struct Touched(HashMap<(String, String), Option<DateTime<Utc>>>);
+pub(super) struct Touched {
+    since: HashMap<(String, String), Option<DateTime<Utc>>>,
+    /// Those that have lost an edit: to whoever left before the one that is shown came
+    /// it may have been the latest.
+    lost_edit: HashSet<(String, String)>,
+}
 
 /// A message that is no longer what it was, and since when for whom: for those who
 /// may see what was received then, or for everybody who sees the message.
@@ -33,7 +38,7 @@ pub(super) struct Updated {
 impl Touched {
     fn gained(&mut self, related: Vec<Related>) {
         for one in related {
-            let since = self.0.entry((one.room_id, one.target_event_id));
+            let since = self.since.entry((one.room_id, one.target_event_id));
             since
                 .and_modify(|since| *since = since.map(|s| s.max(one.received_at)))
                 .or_insert(Some(one.received_at));
@@ -42,14 +47,21 @@ impl Touched {
 
     fn lost(&mut self, lost: Vec<Lost>) {
         let all = lost.into_iter();
-        self.0
+        self.since
             .extend(all.map(|one| ((one.room_id, one.target_event_id), None)));
+    }
+
+    fn lost_edits(&mut self, lost: Vec<Lost>) {
+        let of_edits = lost.iter().cloned();
+        self.lost_edit
+            .extend(of_edits.map(|one| (one.room_id, one.target_event_id)));
+        self.lost(lost);
     }
 
     /// Messages that were stored just now, for which versions or reactions have waited.
     pub(super) fn awaited(&mut self, stored: &[Stored]) {
         let awaited = stored.iter().filter(|message| message.awaited);
-        self.0
+        self.since
             .extend(awaited.map(|m| ((m.room_id.clone(), m.event_id.clone()), None)));
     }
 
@@ -59,11 +71,12 @@ impl Touched {
         conn: &Connection,
         new: &[Stored],
     ) -> QueryResult<Vec<Updated>> {
-        if self.0.is_empty() {
+        if self.since.is_empty() {
             return Ok(Vec::new());
         }
-        let (rooms, events): (Vec<_>, Vec<_>) = self.0.keys().cloned().unzip();
-        let changed = messages::derive(conn, &rooms, &events).await?;
+        let (rooms, events): (Vec<_>, Vec<_>) = self.since.keys().cloned().unzip();
+        let mut changed = messages::derive(conn, &rooms, &events).await?;
+        changed.extend(self.unchanged(conn, &changed).await?);
         let new: HashSet<Uuid> = new.iter().map(|message| message.id).collect();
         let updated = changed
             .into_iter()
@@ -71,13 +84,26 @@ impl Touched {
         Ok(updated
             .map(|message| Updated {
                 since: self
-                    .0
+                    .since
                     .get(&(message.room_id.clone(), message.event_id.clone()))
                     .copied()
                     .flatten(),
                 message,
             })
             .collect())
+    }
+
+    /// Messages that have lost an edit which was not the one that is shown.
+    async fn unchanged(&self, conn: &Connection, changed: &[Stored]) -> QueryResult<Vec<Stored>> {
+        let mut left = self.lost_edit.clone();
+        for message in changed {
+            left.remove(&(message.room_id.clone(), message.event_id.clone()));
+        }
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (rooms, events): (Vec<_>, Vec<_>) = left.into_iter().unzip();
+        messages::standing(conn, &rooms, &events).await
     }
 }
 
@@ -149,7 +175,7 @@ pub(super) async fn redact(
         dead_letters::remove(conn, rooms, events),
     )
     .await?;
-    touched.lost(edits);
+    touched.lost_edits(edits);
     touched.lost(reactions);
     media::forget_unused(conn, &media).await
 }

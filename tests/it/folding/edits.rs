@@ -214,10 +214,11 @@ async fn whoever_had_left_sees_what_it_was() {
         versions.push(bodies(&whole["versions"]).len());
     }
     assert_eq!(versions, [3, 2]);
-    // What is taken back is taken from everybody.
+    // What is taken back is taken from everybody, and whoever still saw it is told.
     app.push_events("4", &[redaction(ROOM, GHOST, "$r", "$e1")])
         .await;
     assert_eq!(messages(&app, "user_bob").await[0]["body"], "one");
+    assert_eq!(frames(&app, "user_bob", seen.1).await, ["message.updated"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
