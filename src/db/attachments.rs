@@ -113,11 +113,13 @@ pub async fn redact(
     let named: Vec<Named> = sql_query(
         "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)),
          gone AS (
-             SELECT a.room_id, a.event_id FROM targets t
-             JOIN tributary.attachments a ON a.room_id = t.room_id AND a.event_id = t.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT a.room_id, a.event_id FROM tributary.attachments a
+                 WHERE a.room_id = t.room_id AND a.event_id = t.event_id OFFSET 0) AS g
              UNION
-             SELECT a.room_id, a.event_id FROM targets t
-             JOIN tributary.attachments a ON a.room_id = t.room_id AND a.target_event_id = t.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT a.room_id, a.event_id FROM tributary.attachments a
+                 WHERE a.room_id = t.room_id AND a.target_event_id = t.event_id OFFSET 0) AS g
          )
          DELETE FROM tributary.attachments a USING gone g
          WHERE a.room_id = g.room_id AND a.event_id = g.event_id

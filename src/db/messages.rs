@@ -101,8 +101,9 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
                  SELECT d.timestamp AS at FROM tributary.redactions d
                  WHERE d.room_id = m.room_id AND d.redacts = m.event_id
                  ORDER BY d.origin_server_ts, d.event_id COLLATE \"C\" LIMIT 1) AS d ON true
-             WHERE NOT EXISTS (SELECT 1 FROM tributary.message_versions v
-                               WHERE v.room_id = m.room_id AND v.event_id = m.event_id)
+             -- A lookup each: as a join it may be kept as one over all there are.
+             WHERE (SELECT true FROM tributary.message_versions v
+                    WHERE v.room_id = m.room_id AND v.event_id = m.event_id LIMIT 1) IS NULL
              ON CONFLICT (room_id, event_id) DO NOTHING
              RETURNING id, conversation_id, room_id, event_id, sender_id, sender, timestamp, received_at,
                        historical, deleted_at

@@ -63,11 +63,13 @@ pub async fn redact(
     sql_query(
         "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)),
          gone AS (
-             SELECT r.room_id, r.event_id FROM targets t
-             JOIN tributary.reactions r ON r.room_id = t.room_id AND r.event_id = t.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT r.room_id, r.event_id FROM tributary.reactions r
+                 WHERE r.room_id = t.room_id AND r.event_id = t.event_id OFFSET 0) AS g
              UNION
-             SELECT r.room_id, r.event_id FROM targets t
-             JOIN tributary.reactions r ON r.room_id = t.room_id AND r.target_event_id = t.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT r.room_id, r.event_id FROM tributary.reactions r
+                 WHERE r.room_id = t.room_id AND r.target_event_id = t.event_id OFFSET 0) AS g
          )
          DELETE FROM tributary.reactions r USING gone g
          WHERE r.room_id = g.room_id AND r.event_id = g.event_id

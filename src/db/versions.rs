@@ -102,13 +102,15 @@ pub async fn redact(
              DELETE FROM tributary.message_versions v USING targets t
              WHERE v.room_id = t.room_id AND v.event_id = t.event_id AND v.target_event_id = t.event_id
          ), gone AS (
-             SELECT v.room_id, v.event_id FROM targets t
-             JOIN tributary.message_versions v ON v.room_id = t.room_id AND v.event_id = t.event_id
-             WHERE v.content IS NOT NULL AND v.target_event_id <> v.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT v.room_id, v.event_id FROM tributary.message_versions v
+                 WHERE v.room_id = t.room_id AND v.event_id = t.event_id
+                   AND v.content IS NOT NULL AND v.target_event_id <> v.event_id OFFSET 0) AS g
              UNION
-             SELECT v.room_id, v.event_id FROM targets t
-             JOIN tributary.message_versions v ON v.room_id = t.room_id AND v.target_event_id = t.event_id
-             WHERE v.content IS NOT NULL AND v.target_event_id <> v.event_id
+             SELECT g.* FROM targets t CROSS JOIN LATERAL (
+                 SELECT v.room_id, v.event_id FROM tributary.message_versions v
+                 WHERE v.room_id = t.room_id AND v.target_event_id = t.event_id
+                   AND v.content IS NOT NULL AND v.target_event_id <> v.event_id OFFSET 0) AS g
          )
          UPDATE tributary.message_versions v
          SET type = v.event_type, body = '', formatted_body = NULL, content = NULL

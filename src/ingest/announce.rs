@@ -55,9 +55,7 @@ fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
         user_id: viewer.user_id.to_owned(),
         conversation_id: message.conversation_id,
     };
-    if !viewer.is_live {
-        told.history.insert(view.clone());
-    } else {
+    if viewer.is_live {
         told.frames.push(Frame {
             user_id: view.user_id.clone(),
             kind: FrameKind::MessageCreated {
@@ -65,6 +63,8 @@ fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
                 message_id: message.id,
             },
         });
+    } else {
+        told.history.insert(view.clone());
     }
     if viewer.is_self || viewer.has_read {
         told.reads.push(ReadThrough {

@@ -108,7 +108,7 @@ pub(super) async fn store(
         recount,
     };
     let heads = if reads.only_add() {
-        let (_, (), heads) = try_join3(
+        let ((), (), heads) = try_join3(
             viewers::add(conn, &reads.seen),
             rooms::touch(conn, &active),
             stream::append(conn, &frames),
