@@ -106,6 +106,8 @@ async fn messages_change(chat: &mut Chat<'_>, one: &Said) {
     chat.remote("/unsend", "dave", json!({"messageId": three.message_id}))
         .await;
     chat.told("updated dave: (deleted)").await;
+    // It was unread.
+    chat.told("conversation Team, 8 unread, Carol Dave").await;
     assert_eq!(chat.unread().await, 8);
     assert_ne!(answer.event_id, three.event_id);
 }
