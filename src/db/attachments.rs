@@ -2,12 +2,12 @@
 
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
+use super::{Connection, redactions::Gone, statement::Keep as _};
 use crate::model::change::Attachment;
 
 /// An attachment, and the event that brought it.
@@ -23,7 +23,8 @@ pub struct NewAttachment<'a> {
     pub attachment: &'a Attachment,
 }
 
-/// Stores attachments of events that are not redacted, nor their messages.
+/// Stores attachments of events that are not redacted, nor their messages; and none of
+/// edits of edits.
 ///
 /// # Errors
 ///
@@ -36,11 +37,15 @@ pub async fn insert(conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult
     write(conn, new).await
 }
 
-/// What is redacted brings no file either, or its address would be kept and fetched.
+/// What is redacted, or edits an edit, brings no file, or its address would be kept and
+/// fetched.
 const STANDS: &str = "NOT EXISTS (SELECT 1 FROM tributary.redactions d
                                   WHERE d.room_id = a.room_id AND d.redacts = a.event_id)
     AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
-                    WHERE d.room_id = a.room_id AND d.redacts = a.message)";
+                    WHERE d.room_id = a.room_id AND d.redacts = a.message)
+    AND NOT EXISTS (SELECT 1 FROM tributary.message_versions v
+                    WHERE v.room_id = a.room_id AND v.event_id = a.message
+                      AND v.target_event_id <> v.event_id)";
 
 /// A row that is there already is locked: whoever is about to forget it has to see that
 /// it is shown again.
@@ -94,28 +99,23 @@ async fn write(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<
     Ok(())
 }
 
-/// Removes the attachments of redacted events, and of all versions of redacted
-/// messages. Returns the media that they named.
+/// Removes the attachments of redacted events, and of all versions of what is gone. Returns the media that they named.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn redact(
-    mut conn: &Connection,
-    rooms: &[String],
-    events: &[String],
-) -> QueryResult<Vec<Uuid>> {
+pub async fn redact(mut conn: &Connection, gone: &Gone) -> QueryResult<Vec<Uuid>> {
     #[derive(QueryableByName)]
     struct Named {
         #[diesel(sql_type = SqlUuid)]
         media_id: Uuid,
     }
     let named: Vec<Named> = sql_query(
-        "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)),
+        "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[], $3::bool[]) AS t(room_id, event_id, itself)),
          gone AS (
              SELECT g.* FROM targets t CROSS JOIN LATERAL (
                  SELECT a.room_id, a.event_id FROM tributary.attachments a
-                 WHERE a.room_id = t.room_id AND a.event_id = t.event_id OFFSET 0) AS g
+                 WHERE t.itself AND a.room_id = t.room_id AND a.event_id = t.event_id OFFSET 0) AS g
              UNION
              SELECT g.* FROM targets t CROSS JOIN LATERAL (
                  SELECT a.room_id, a.event_id FROM tributary.attachments a
@@ -125,8 +125,9 @@ pub async fn redact(
          WHERE a.room_id = g.room_id AND a.event_id = g.event_id
          RETURNING a.media_id",
     )
-    .bind::<Array<Text>, _>(rooms)
-    .bind::<Array<Text>, _>(events)
+    .bind::<Array<Text>, _>(&gone.rooms)
+    .bind::<Array<Text>, _>(&gone.events)
+    .bind::<Array<Bool>, _>(&gone.itself)
     .kept()
     .load(&mut conn)
     .await?;

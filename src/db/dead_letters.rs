@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, read::Page, statement::Keep as _};
+use super::{Connection, read::Page, redactions::Gone, statement::Keep as _};
 use crate::model::dead_letter;
 
 /// An event that could not be taken in.
@@ -22,9 +22,12 @@ pub struct DeadLetter {
     pub raw: String,
     /// What is wrong with it, without any of its content.
     pub error: &'static str,
+    /// The event that it edits or reacts to.
+    pub about: Option<String>,
 }
 
-/// Keeps dead letters, except of what is already redacted; returns how many were new.
+/// Keeps dead letters, except of what is already redacted, and of edits of or reactions
+/// to what is redacted or an edit itself; returns how many were new.
 ///
 /// # Errors
 ///
@@ -34,17 +37,24 @@ pub async fn insert(conn: &mut Connection, letters: &[DeadLetter]) -> QueryResul
         return Ok(0);
     }
     sql_query(
-        "INSERT INTO tributary.dead_letters (id, room_id, event_id, raw, error)
+        "INSERT INTO tributary.dead_letters (id, room_id, event_id, raw, error, target_event_id)
          SELECT tributary.uuid_v7(), l.*
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS l(room_id, event_id, raw, error)
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+              AS l(room_id, event_id, raw, error, target)
          WHERE NOT EXISTS (SELECT 1 FROM tributary.redactions d
                            WHERE d.room_id = l.room_id AND d.redacts = l.event_id)
+           AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
+                           WHERE d.room_id = l.room_id AND d.redacts = l.target)
+           AND NOT EXISTS (SELECT 1 FROM tributary.message_versions v
+                           WHERE v.room_id = l.room_id AND v.event_id = l.target
+                             AND v.target_event_id <> v.event_id)
          ON CONFLICT DO NOTHING",
     )
     .bind::<Array<Text>, _>(letters.iter().map(|l| &l.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(letters.iter().map(|l| &l.event_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(letters.iter().map(|l| &l.raw).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(letters.iter().map(|l| l.error).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(letters.iter().map(|l| l.about.as_ref()).collect::<Vec<_>>())
     .execute(conn)
     .await
 }
@@ -67,6 +77,31 @@ pub async fn remove(
     )
     .bind::<Array<Text>, _>(room_ids)
     .bind::<Array<Text>, _>(event_ids)
+    .kept()
+    .execute(&mut conn)
+    .await
+}
+
+/// Removes the letters that are `about` these events, and the events' own.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn redact(mut conn: &Connection, gone: &Gone) -> QueryResult<usize> {
+    sql_query(
+        "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[], $3::bool[]) AS t(room_id, event_id, itself)),
+         gone AS (
+             SELECT l.id FROM targets t JOIN tributary.dead_letters l
+               ON l.room_id = t.room_id AND l.event_id = t.event_id WHERE t.itself
+             UNION
+             SELECT l.id FROM targets t JOIN tributary.dead_letters l
+               ON l.room_id = t.room_id AND l.target_event_id = t.event_id
+         )
+         DELETE FROM tributary.dead_letters l USING gone g WHERE l.id = g.id",
+    )
+    .bind::<Array<Text>, _>(&gone.rooms)
+    .bind::<Array<Text>, _>(&gone.events)
+    .bind::<Array<Bool>, _>(&gone.itself)
     .kept()
     .execute(&mut conn)
     .await

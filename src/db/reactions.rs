@@ -2,19 +2,20 @@
 
 use diesel::{
     QueryResult, sql_query,
-    sql_types::{Array, BigInt, Text, Timestamptz},
+    sql_types::{Array, BigInt, Bool, Text, Timestamptz},
 };
 use diesel_async::RunQueryDsl as _;
 
 use super::{
     Connection,
+    redactions::Gone,
     statement::Keep as _,
     versions::{Lost, Related},
 };
 use crate::model::change::Reaction;
 
-/// Stores reactions, but those that are redacted or whose message is; says to which
-/// messages there are new ones.
+/// Stores reactions, but those that are redacted or whose message is, and those to
+/// edits; says to which messages there are new ones.
 ///
 /// # Errors
 ///
@@ -33,8 +34,11 @@ pub async fn insert(mut conn: &Connection, reactions: &[Reaction]) -> QueryResul
                            WHERE d.room_id = r.room_id AND d.redacts = r.event_id)
            AND NOT EXISTS (SELECT 1 FROM tributary.redactions d
                            WHERE d.room_id = r.room_id AND d.redacts = r.target)
+           AND NOT EXISTS (SELECT 1 FROM tributary.message_versions v
+                           WHERE v.room_id = r.room_id AND v.event_id = r.target
+                             AND v.target_event_id <> v.event_id)
          ON CONFLICT DO NOTHING
-         RETURNING room_id, target_event_id, received_at",
+         RETURNING room_id, event_id, target_event_id, received_at, true AS shows",
     )
     .bind::<Array<Text>, _>(reactions.iter().map(|r| &r.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(reactions.iter().map(|r| &r.event_id).collect::<Vec<_>>())
@@ -49,23 +53,19 @@ pub async fn insert(mut conn: &Connection, reactions: &[Reaction]) -> QueryResul
     .await
 }
 
-/// Removes redacted reactions, and all those to redacted messages. Says which
+/// Removes redacted reactions, and all those to what is gone. Says which
 /// messages have lost one.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn redact(
-    mut conn: &Connection,
-    rooms: &[String],
-    events: &[String],
-) -> QueryResult<Vec<Lost>> {
+pub async fn redact(mut conn: &Connection, gone: &Gone) -> QueryResult<Vec<Lost>> {
     sql_query(
-        "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)),
+        "WITH targets AS (SELECT * FROM unnest($1::text[], $2::text[], $3::bool[]) AS t(room_id, event_id, itself)),
          gone AS (
              SELECT g.* FROM targets t CROSS JOIN LATERAL (
                  SELECT r.room_id, r.event_id FROM tributary.reactions r
-                 WHERE r.room_id = t.room_id AND r.event_id = t.event_id OFFSET 0) AS g
+                 WHERE t.itself AND r.room_id = t.room_id AND r.event_id = t.event_id OFFSET 0) AS g
              UNION
              SELECT g.* FROM targets t CROSS JOIN LATERAL (
                  SELECT r.room_id, r.event_id FROM tributary.reactions r
@@ -75,8 +75,9 @@ pub async fn redact(
          WHERE r.room_id = g.room_id AND r.event_id = g.event_id
          RETURNING r.room_id, r.target_event_id",
     )
-    .bind::<Array<Text>, _>(rooms)
-    .bind::<Array<Text>, _>(events)
+    .bind::<Array<Text>, _>(&gone.rooms)
+    .bind::<Array<Text>, _>(&gone.events)
+    .bind::<Array<Bool>, _>(&gone.itself)
     .kept()
     .load(&mut conn)
     .await

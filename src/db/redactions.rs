@@ -9,6 +9,28 @@ use diesel_async::RunQueryDsl as _;
 use super::{Connection, statement::Keep as _};
 use crate::model::change::Redaction;
 
+/// Events about which nothing stands any more, neither edit nor reaction: the room and
+/// the id of each stand at one index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Their rooms.
+    pub rooms: Vec<String>,
+    /// Their ids.
+    pub events: Vec<String>,
+    /// Whether the event itself is gone as well: it is redacted. One that is not is an
+    /// edit, of which there are neither edits nor reactions.
+    pub itself: Vec<bool>,
+}
+
+impl Gone {
+    /// Adds an event.
+    pub fn add(&mut self, room_id: &str, event_id: &str, itself: bool) {
+        self.rooms.push(room_id.to_owned());
+        self.events.push(event_id.to_owned());
+        self.itself.push(itself);
+    }
+}
+
 /// Enters redactions as permanent tombstones, whether their targets are known or not.
 ///
 /// # Errors

@@ -102,19 +102,16 @@ pub fn updated(
         }
     }
     let taken: BTreeSet<_> = redacted.iter().map(|message| message.id).collect();
-    for Updated { message, since } in updated {
+    for Updated { message, by } in updated {
         if taken.contains(&message.id) {
             continue;
         }
+        let grants = rooms.get(&message.room_id).map_or(&[][..], |r| &r.grants);
         // Whoever had left when it was edited still sees what it was.
-        let now = since.map(|received_at| Stored {
-            received_at,
-            ..message.clone()
-        });
-        let told = now.map(|now| viewers(&now, rooms, bridges));
         let sees = |viewer: &Viewer<'_>| {
-            told.as_ref()
-                .is_none_or(|told| told.iter().any(|v| v.user_id == viewer.user_id))
+            let mut own = grants.iter().filter(|g| g.user_id == viewer.user_id);
+            by.as_ref()
+                .is_none_or(|by| own.any(|grant| by.iter().any(|at| grant.covers(*at))))
         };
         let all = viewers(&message, rooms, bridges);
         frames.extend(

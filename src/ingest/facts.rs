@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::{Batch, partition::partition};
+use super::{Batch, letters, partition::partition};
 use crate::{
     db::{dead_letters::DeadLetter, messages::NewMessage, participants::Speaker, rooms::Room},
     fold,
@@ -63,12 +63,12 @@ impl Facts {
         for event in events {
             match fold::fold(&event) {
                 Ok(changes) => changes.into_iter().for_each(|change| facts.add(change)),
-                Err(unfoldable) => facts.dead.push(DeadLetter {
-                    raw: raw.get(&event.event_id).cloned().unwrap_or_default(),
-                    room_id: event.room_id,
-                    event_id: event.event_id,
-                    error: unfoldable.0,
-                }),
+                Err(unfoldable) => {
+                    facts.edits.extend(fold::edit::unreadable(&event));
+                    let raw = raw.get(&event.event_id).cloned().unwrap_or_default();
+                    let letter = letters::of(event.room_id, event.event_id, raw, unfoldable.0);
+                    facts.dead.push(letter);
+                }
             }
         }
         facts

@@ -13,7 +13,7 @@ use crate::{
     db::{
         self, Connection,
         audit::{self, Entry},
-        dead_letters::{self, Kept},
+        dead_letters::{self, DeadLetter, Kept},
         rooms::{self, Room},
     },
     fold,
@@ -24,6 +24,22 @@ use crate::{
         incoming::IncomingEvent,
     },
 };
+
+/// The letter of an event that cannot be taken in.
+pub(super) fn of(
+    room_id: String,
+    event_id: String,
+    raw: String,
+    error: &'static str,
+) -> DeadLetter {
+    DeadLetter {
+        about: decode::about(&raw),
+        room_id,
+        event_id,
+        raw,
+        error,
+    }
+}
 
 /// What a replay came to.
 #[derive(Debug)]

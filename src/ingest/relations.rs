@@ -14,6 +14,7 @@ use crate::db::{
     dead_letters, media,
     messages::{self, Stored},
     reactions,
+    redactions::Gone,
     versions::{self, Lost, Related},
 };
 
@@ -21,33 +22,33 @@ use crate::db::{
 /// everybody who sees the message; what is new, those who see it too.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
-    since: HashMap<(String, String), Option<DateTime<Utc>>>,
+    by: HashMap<(String, String), Option<Vec<DateTime<Utc>>>>,
     /// Those that have lost an edit: to whoever left before the one that is shown came
     /// it may have been the latest.
     lost_edit: HashSet<(String, String)>,
 }
 
-/// A message that is no longer what it was, and since when for whom: for those who
-/// may see what was received then, or for everybody who sees the message.
+/// A message that is no longer what it was, and for whom: for those who may see
+/// something of what was received at these times, or for everybody who sees the message.
 #[derive(Debug)]
 pub(super) struct Updated {
     pub(super) message: Stored,
-    pub(super) since: Option<DateTime<Utc>>,
+    pub(super) by: Option<Vec<DateTime<Utc>>>,
 }
 
 impl Touched {
     fn gained(&mut self, related: Vec<Related>) {
-        for one in related {
-            let since = self.since.entry((one.room_id, one.target_event_id));
-            since
-                .and_modify(|since| *since = since.map(|s| s.max(one.received_at)))
-                .or_insert(Some(one.received_at));
+        for one in related.into_iter().filter(|one| one.shows) {
+            let by = self.by.entry((one.room_id, one.target_event_id));
+            if let Some(times) = by.or_insert_with(|| Some(Vec::new())) {
+                times.push(one.received_at);
+            }
         }
     }
 
     fn lost(&mut self, lost: Vec<Lost>) {
         let all = lost.into_iter();
-        self.since
+        self.by
             .extend(all.map(|one| ((one.room_id, one.target_event_id), None)));
     }
 
@@ -61,7 +62,7 @@ impl Touched {
     /// Messages that were stored just now, for which versions or reactions have waited.
     pub(super) fn awaited(&mut self, stored: &[Stored]) {
         let awaited = stored.iter().filter(|message| message.awaited);
-        self.since
+        self.by
             .extend(awaited.map(|m| ((m.room_id.clone(), m.event_id.clone()), None)));
     }
 
@@ -71,10 +72,10 @@ impl Touched {
         conn: &Connection,
         new: &[Stored],
     ) -> QueryResult<Vec<Updated>> {
-        if self.since.is_empty() {
+        if self.by.is_empty() {
             return Ok(Vec::new());
         }
-        let (rooms, events): (Vec<_>, Vec<_>) = self.since.keys().cloned().unzip();
+        let (rooms, events): (Vec<_>, Vec<_>) = self.by.keys().cloned().unzip();
         let mut changed = messages::derive(conn, &rooms, &events).await?;
         changed.extend(self.unchanged(conn, &changed).await?);
         let new: HashSet<Uuid> = new.iter().map(|message| message.id).collect();
@@ -83,10 +84,10 @@ impl Touched {
             .filter(|message| !new.contains(&message.id));
         Ok(updated
             .map(|message| Updated {
-                since: self
-                    .since
+                by: self
+                    .by
                     .get(&(message.room_id.clone(), message.event_id.clone()))
-                    .copied()
+                    .cloned()
                     .flatten(),
                 message,
             })
@@ -108,13 +109,21 @@ impl Touched {
 }
 
 /// Stores edits and reactions, before the messages: what is known to be an edit is none.
-pub(super) async fn store(conn: &Connection, placed: &Placed) -> QueryResult<Touched> {
+/// Adds the new edits to what is `gone`: there are neither edits of nor reactions to them.
+pub(super) async fn store(
+    conn: &Connection,
+    placed: &Placed,
+    gone: &mut Gone,
+) -> QueryResult<Touched> {
     let mut touched = Touched::default();
     let (edited, reacted) = try_join(
         versions::insert(conn, &placed.edits),
         reactions::insert(conn, &placed.reactions),
     )
     .await?;
+    for edit in &edited {
+        gone.add(&edit.room_id, &edit.event_id, false);
+    }
     touched.gained(edited);
     touched.gained(reacted);
     Ok(touched)
@@ -150,29 +159,29 @@ pub(super) async fn attach(conn: &Connection, placed: &Placed) -> QueryResult<()
             room_id: &edit.room_id,
             event_id: &edit.event_id,
             message: &edit.replaces,
-            attachment: edit.shown.attachment.as_ref()?,
+            attachment: edit.shown.as_ref()?.attachment.as_ref()?,
         })
     });
     let all: Vec<_> = of_messages.chain(of_edits).collect();
     attachments::insert(conn, &all).await
 }
 
-/// Takes what hangs on redacted events: versions, reactions, files, dead letters.
+/// Takes what hangs on what is gone: versions, reactions, files, dead letters.
 pub(super) async fn redact(
     conn: &Connection,
-    (rooms, events): (&[String], &[String]),
+    gone: &Gone,
     touched: &mut Touched,
 ) -> QueryResult<()> {
-    if rooms.is_empty() {
+    if gone.rooms.is_empty() {
         return Ok(());
     }
     let ((edits, reactions, media), _) = try_join(
         try_join3(
-            versions::redact(conn, rooms, events),
-            reactions::redact(conn, rooms, events),
-            attachments::redact(conn, rooms, events),
+            versions::redact(conn, gone),
+            reactions::redact(conn, gone),
+            attachments::redact(conn, gone),
         ),
-        dead_letters::remove(conn, rooms, events),
+        dead_letters::redact(conn, gone),
     )
     .await?;
     touched.lost_edits(edits);

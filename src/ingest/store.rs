@@ -16,7 +16,8 @@ use crate::{
     db::{
         Connection,
         dead_letters::{self, DeadLetter},
-        jobs, messages, participants, redactions,
+        jobs, messages, participants,
+        redactions::{self, Gone},
         rooms::{self, Room},
         state, stream, viewers,
     },
@@ -180,9 +181,13 @@ async fn write(
     placed: &Placed,
     redacted: (&[String], &[String]),
 ) -> QueryResult<Written> {
+    let mut gone = Gone::default();
+    for (room_id, event_id) in redacted.0.iter().zip(redacted.1) {
+        gone.add(room_id, event_id, true);
+    }
     // Before the messages, in a step of its own: statements that go out together may
     // overtake one that is not prepared yet.
-    let mut touched = relations::store(conn, placed).await?;
+    let mut touched = relations::store(conn, placed, &mut gone).await?;
     let no_messages = relations::forget_edits(conn, placed).await?;
     let (new_speakers, stored, taken) = try_join3(
         participants::ensure_speakers(conn, &placed.speakers),
@@ -195,7 +200,7 @@ async fn write(
         states::derive_people(conn, bridges, &new_speakers, BTreeSet::new()).await?;
     }
     relations::attach(conn, placed).await?;
-    relations::redact(conn, redacted, &mut touched).await?;
+    relations::redact(conn, &gone, &mut touched).await?;
     touched.awaited(&stored);
     let updated = touched.derive(conn, &stored).await?;
     if !no_messages.is_empty() {

@@ -6,11 +6,10 @@ use diesel_async::AsyncConnection as _;
 use futures_util::future::try_join;
 use serde_json::value::RawValue;
 
-use super::{Batch, Ingest, Stored, ephemeral::Passing, store};
+use super::{Batch, Ingest, Stored, ephemeral::Passing, letters, store};
 use crate::{
     db::{
         self,
-        dead_letters::DeadLetter,
         ledger::{self, Recorded},
         plans, rooms,
     },
@@ -198,12 +197,9 @@ impl Batch {
             Err(undecodable) => {
                 let event_id = undecodable.event_id?;
                 if let Some(room_id) = undecodable.room_id {
-                    self.undecodable.push(DeadLetter {
-                        room_id,
-                        event_id: event_id.clone(),
-                        raw: raw.get().to_owned(),
-                        error: undecodable.reason,
-                    });
+                    let raw = raw.get().to_owned();
+                    let letter = letters::of(room_id, event_id.clone(), raw, undecodable.reason);
+                    self.undecodable.push(letter);
                 }
                 Some(event_id)
             }

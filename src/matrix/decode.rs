@@ -5,7 +5,7 @@
 //! U+FFFD here, once). What cannot be decoded says which event it was, so that
 //! it can be kept as a dead letter.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -173,6 +173,21 @@ fn header(raw: &RawValue) -> (Option<String>, Option<String>) {
     })
 }
 
+/// The event that one which cannot be taken in edits or reacts to, however much else of
+/// it cannot be read: what it says goes when that one is redacted.
+#[must_use]
+pub fn about(raw: &str) -> Option<String> {
+    type Fields<'a> = HashMap<String, &'a RawValue>;
+    let raw = without_nul(raw);
+    let event: Fields<'_> = serde_json::from_str(&raw).ok()?;
+    let content: Fields<'_> = serde_json::from_str(event.get("content")?.get()).ok()?;
+    let relation: Fields<'_> = serde_json::from_str(content.get("m.relates_to")?.get()).ok()?;
+    let field = |name: &str| lenient(relation.get(name).copied());
+    let rel_type = field("rel_type")?;
+    matches!(rel_type.as_str()?, "m.replace" | "m.annotation")
+        .then(|| id_of(field("event_id").as_ref()))?
+}
+
 fn is_id(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len())
 }
@@ -294,6 +309,29 @@ mod tests {
         let content = decoded(&value).unwrap().content;
         assert_eq!(content["body"], "a\u{FFFD}b");
         assert_eq!(content["k\u{FFFD}"], json!([{"\u{FFFD}": "\u{FFFD}"}]));
+    }
+
+    #[test]
+    fn what_an_unreadable_event_is_about_can_be_read() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let of = |rel_type: &str| {
+            format!(
+                r#"{{"event_id": 5, "x": {deep}, "content": {{"body": {deep}, "m.relates_to":
+                   {{"rel_type": "{rel_type}", "event_id": "\u0024m", "x": 1e400}}}}}}"#
+            )
+        };
+        for rel_type in ["m.replace", "m.annotation"] {
+            assert_eq!(about(&of(rel_type)).as_deref(), Some("$m"), "{rel_type}");
+        }
+        for other in [
+            of("m.thread"),
+            r#"{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": ""}}}"#.into(),
+            r#"{"content": {"m.relates_to": "m.replace"}}"#.into(),
+            r#"{"content": []}"#.into(),
+            "5".into(),
+        ] {
+            assert_eq!(about(&other), None, "{other}");
+        }
     }
 
     #[test]

@@ -96,7 +96,8 @@ pub struct Edit {
     /// The message that it replaces.
     pub replaces: String,
     /// What the message shows from then on: its `m.new_content`, without a relation.
-    pub shown: Shown,
+    /// None where nobody can read it.
+    pub shown: Option<Shown>,
     /// Milliseconds since 1970, raw: orders edits.
     pub origin_server_ts: i64,
     /// The shown time.

@@ -80,3 +80,67 @@ async fn the_second_start_finds_what_the_first_one_applied() {
     let mut conn = pool.get().await.unwrap();
     assert!(db::migrate::is_current(&mut conn).await.unwrap());
 }
+
+/// What an older version kept of edits of edits goes with the migration that ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_see_goes_from_a_database_that_kept_it() {
+    const ABOUT_EDITS: &str = "20261122000000";
+    let database = TestDatabase::new().await;
+    let url = database.url.expose_secret().to_owned();
+    let conn = Connection::establish(&url).await.unwrap();
+    let mut harness = AsyncMigrationHarness::new(conn);
+    while harness
+        .revert_last_migration(MIGRATIONS)
+        .unwrap()
+        .to_string()
+        != ABOUT_EDITS
+    {}
+    let pool = database.pool();
+    pool.get().await.unwrap().batch_execute(KEPT).await.unwrap();
+    db::migrate(&database.url).await.unwrap();
+    for (sql, left) in [
+        ("tributary.message_versions WHERE content IS NULL", 1),
+        ("tributary.message_versions WHERE body = 'two'", 1),
+        ("tributary.reactions WHERE key = 'a'", 1),
+        ("tributary.reactions", 1),
+        ("tributary.attachments", 1),
+        ("tributary.media WHERE mxc = 'mxc://a/shown'", 1),
+        ("tributary.media", 1),
+        ("tributary.dead_letters WHERE target_event_id = '$other'", 1),
+        (
+            "tributary.dead_letters WHERE event_id IN ('$nul', '$deep')",
+            2,
+        ),
+        ("tributary.dead_letters", 3),
+    ] {
+        let sql = format!("SELECT count(*) FROM {sql}");
+        assert_eq!(count(&pool, &sql).await, left, "{sql}");
+    }
+}
+
+/// `$e` edits `$m`, `$f` edits `$e`.
+const KEPT: &str = r#"
+    INSERT INTO tributary.rooms (room_id) VALUES ('!r');
+    INSERT INTO tributary.message_versions
+        (room_id, event_id, target_event_id, sender, event_type, type, body, content, origin_server_ts,
+         timestamp, received_at)
+    SELECT '!r', e, t, '@a:b', 'm.room.message', 'm.text', body, '{}', 0, now(), now()
+    FROM (VALUES ('$e', '$m', 'two'), ('$f', '$e', 'three'), ('$m', '$m', 'one')) AS v(e, t, body);
+    INSERT INTO tributary.reactions
+        (room_id, event_id, target_event_id, sender, key, origin_server_ts, timestamp, received_at)
+    SELECT '!r', e, t, '@a:b', key, 0, now(), now()
+    FROM (VALUES ('$x', '$m', 'a'), ('$y', '$e', 'b')) AS v(e, t, key);
+    INSERT INTO tributary.media (mxc) VALUES ('mxc://a/shown'), ('mxc://a/gone');
+    INSERT INTO tributary.attachments (room_id, event_id, target_event_id, media_id, kind)
+    SELECT '!r', e, t, (SELECT id FROM tributary.media WHERE mxc = m), 'file'
+    FROM (VALUES ('$e', '$m', 'mxc://a/shown'), ('$f', '$e', 'mxc://a/gone')) AS v(e, t, m);
+    INSERT INTO tributary.redactions (room_id, event_id, redacts, sender, origin_server_ts, timestamp)
+    VALUES ('!r', '$r', '$gone', '@a:b', 0, now());
+    INSERT INTO tributary.dead_letters (id, room_id, event_id, raw, error)
+    SELECT tributary.uuid_v7(), '!r', e, raw, 'x'
+    FROM (VALUES
+        ('$1', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$gone"}}}'),
+        ('$2', '{"content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$e"}}}'),
+        ('$3', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$other"}, "x": 1e400}}'),
+        ('$nul', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "\u0000"}}}'),
+        ('$deep', repeat('[', 100000))) AS v(e, raw)"#;

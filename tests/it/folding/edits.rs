@@ -135,6 +135,80 @@ async fn what_is_no_valid_edit_changes_nothing() {
     assert_eq!(count(&app.app.db, dead).await, 1);
 }
 
+/// A secret wherever what is about `$m` or its edit could leave one.
+fn secrets() -> Vec<Value> {
+    let mut without_content = edit(GHOST, "$without", "$m", "a secret");
+    without_content["content"]["m.new_content"] = json!(null);
+    let mut with_a_file = edit(GHOST, "$of-edit", "$e", "a secret");
+    with_a_file["content"]["m.new_content"]["msgtype"] = json!("m.image");
+    with_a_file["content"]["m.new_content"]["url"] = json!("mxc://lab.local/secret");
+    let mut no_event = edit(GHOST, "$no-event", "$e", "a secret");
+    no_event["origin_server_ts"] = json!("yesterday");
+    vec![
+        edit(GHOST, "$e", "$m", "a secret"),
+        with_a_file,
+        reaction(GHOST, "$to-edit", "$e", "a secret"),
+        reaction(GHOST, "$too-long", "$m", &"a secret".repeat(200)),
+        without_content,
+        no_event,
+    ]
+}
+
+/// Rows of any table that holds what people wrote.
+const SECRETS: &str = "SELECT count(*) FROM (
+    SELECT t::text FROM tributary.messages t UNION ALL
+    SELECT t::text FROM tributary.message_versions t UNION ALL
+    SELECT t::text FROM tributary.reactions t UNION ALL
+    SELECT t::text FROM tributary.attachments t UNION ALL
+    SELECT t::text FROM tributary.media t UNION ALL
+    SELECT t::text FROM tributary.dead_letters t) AS row(shown) WHERE shown LIKE '%secret%'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_said_about_a_redacted_message_is_left() {
+    let message = || text(ROOM, GHOST, "$m", "a secret");
+    let gone = || redaction(ROOM, GHOST, "$r", "$m");
+    let secrets = || {
+        let mut secrets = secrets();
+        secrets.reverse();
+        secrets
+    };
+    let orders: [Vec<Vec<Value>>; 4] = [
+        vec![vec![message()], secrets(), vec![gone()]],
+        vec![vec![gone()], vec![message()], secrets()],
+        vec![secrets(), vec![gone()], vec![message()]],
+        // Each on its own.
+        std::iter::once(message())
+            .chain(secrets())
+            .chain([gone()])
+            .map(|event| vec![event])
+            .collect(),
+    ];
+    for (n, order) in orders.into_iter().enumerate() {
+        let app = alice_and_bob().await;
+        for (m, events) in order.iter().enumerate() {
+            app.push_events(&format!("{n}-{m}"), events).await;
+        }
+        assert_eq!(count(&app.app.db, SECRETS).await, 0, "order {n}");
+        assert_eq!(messages(&app, "user_alice").await.len(), 1, "order {n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_without_content_gets_it_when_it_can_be_read() {
+    let app = alice_and_bob().await;
+    let mut without_content = edit(GHOST, "$e", "$m", "two");
+    without_content["content"]["m.new_content"] = json!(null);
+    let message = text(ROOM, GHOST, "$m", "one");
+    app.push_events("1", &[message, without_content]).await;
+    assert_eq!(messages(&app, "user_alice").await[0]["body"], "one");
+    let seen = position(&app, "user_alice").await;
+    // As after a fix of what could not read it.
+    let whole = edit(GHOST, "$e", "$m", "two");
+    app.push_events("2", &[whole.clone(), whole]).await;
+    assert_eq!(messages(&app, "user_alice").await[0]["body"], "two");
+    assert_eq!(frames(&app, "user_alice", seen).await, ["message.updated"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_waits_for_its_message() {
     let app = alice_and_bob().await;
@@ -214,6 +288,35 @@ async fn whoever_had_left_sees_what_it_was() {
         versions.push(bodies(&whole["versions"]).len());
     }
     assert_eq!(versions, [3, 2]);
+    // Of two edits at once, one before the leave: both have something new to see.
+    let seen = (
+        position(&app, "user_alice").await,
+        position(&app, "user_bob").await,
+    );
+    let (mut before, mut behind) = (
+        edit(GHOST, "$e0", "$m", "two and a half"),
+        edit(GHOST, "$e3", "$m", "three"),
+    );
+    before["unsigned"]["age"] = json!(60_000);
+    before["origin_server_ts"] = json!(now() + 1_000);
+    behind["origin_server_ts"] = json!(now() + 9_000);
+    app.push_events("late", &[before, behind]).await;
+    for (user, body, seen) in [
+        ("user_alice", "three", seen.0),
+        ("user_bob", "two and a half", seen.1),
+    ] {
+        assert_eq!(messages(&app, user).await[0]["body"], body, "{user}");
+        assert_eq!(
+            frames(&app, user, seen).await,
+            ["message.updated"],
+            "{user}"
+        );
+    }
+    let seen = (seen.0, position(&app, "user_bob").await);
+    app.push_events("back", &[redaction(ROOM, GHOST, "$r0", "$e0")])
+        .await;
+    assert_eq!(frames(&app, "user_bob", seen.1).await, ["message.updated"]);
+    let seen = (seen.0, position(&app, "user_bob").await);
     // What is taken back is taken from everybody, and whoever still saw it is told.
     app.push_events("4", &[redaction(ROOM, GHOST, "$r", "$e1")])
         .await;
@@ -237,4 +340,17 @@ async fn a_pruned_edit_is_no_message() {
     assert_eq!((left.len(), &left[0]["body"]), (1, &json!("one")));
     let list = only(&app, "user_alice").await;
     assert_eq!(list["lastEventAt"], left[0]["timestamp"]);
+    // Also where nobody could read it.
+    let (mut encrypted, mut invalid) = (edits(3), edits(4));
+    encrypted["type"] = json!("m.room.encrypted");
+    invalid["content"]["m.new_content"] = json!(null);
+    for edit in [encrypted, invalid] {
+        let id = edit["event_id"].as_str().unwrap().to_owned();
+        app.push_events(&id, std::slice::from_ref(&edit)).await;
+        let copy = pruned(edit, &format!("$of{id}"));
+        app.push_events(&format!("{id} pruned"), &[copy]).await;
+        assert_eq!(messages(&app, "user_alice").await.len(), 1, "{id}");
+    }
+    let dead = "SELECT count(*) FROM tributary.dead_letters";
+    assert_eq!(count(&app.app.db, dead).await, 0);
 }

@@ -67,7 +67,7 @@ WITH rooms AS MATERIALIZED (
     SELECT r.tag, jsonb_build_array('member', m.room_id, m.user_id, m.membership)
     FROM rooms r JOIN tributary.room_members m ON m.room_id = r.room_id
     UNION ALL
-    SELECT r.tag, jsonb_build_array('dead letter', l.room_id, l.event_id, l.error, l.raw)
+    SELECT r.tag, jsonb_build_array('dead letter', l.room_id, l.event_id, l.target_event_id, l.error, l.raw)
     FROM rooms r JOIN tributary.dead_letters l ON l.room_id = r.room_id
     UNION ALL
     SELECT t.tag, jsonb_build_array('media', i.mxc)

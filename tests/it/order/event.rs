@@ -314,9 +314,7 @@ fn tells_nothing_new(step: &Step, value: &Value) -> bool {
     let is_of_itself = value["content"]["m.relates_to"]["event_id"] == value["event_id"];
     match step {
         Step::Hostile { .. } => false,
-        Step::Edit { content, .. } => {
-            *content > 2 && !is_of_itself && value["type"] != "m.room.encrypted"
-        }
+        Step::Edit { .. } => !is_of_itself,
         _ => true,
     }
 }

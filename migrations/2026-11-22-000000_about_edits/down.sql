@@ -1,0 +1,1 @@
+ALTER TABLE tributary.dead_letters DROP COLUMN target_event_id;
