@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, redactions::Gone, statement::Keep as _};
+use super::{Connection, media, redactions::Gone, statement::Keep as _};
 use crate::model::change::Attachment;
 
 /// An attachment, and the event that brought it.
@@ -33,7 +33,7 @@ pub async fn insert(conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult
     if new.is_empty() {
         return Ok(());
     }
-    ensure_media(conn, new).await?;
+    hold_media(conn, new).await?;
     write(conn, new).await
 }
 
@@ -47,24 +47,20 @@ const STANDS: &str = "NOT EXISTS (SELECT 1 FROM tributary.redactions d
                     WHERE v.room_id = a.room_id AND v.event_id = a.message
                       AND v.target_event_id <> v.event_id)";
 
-/// A row that is there already is locked: whoever is about to forget it has to see that
-/// it is shown again.
-async fn ensure_media(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {
-    sql_query(format!(
-        "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT a.mxc
+async fn hold_media(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {
+    let standing = sql_query(format!(
+        "SELECT DISTINCT a.mxc
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS a(room_id, event_id, message, mxc)
-         WHERE {STANDS} ORDER BY a.mxc
-         ON CONFLICT (mxc) DO UPDATE SET mxc = excluded.mxc"
+         WHERE {STANDS}"
     ))
     .bind::<Array<Text>, _>(new.iter().map(|n| n.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| n.event_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| n.message).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|n| &n.attachment.mxc).collect::<Vec<_>>())
     .kept()
-    .execute(&mut conn)
+    .load(&mut conn)
     .await?;
-    Ok(())
+    media::hold_named(conn, standing).await
 }
 
 async fn write(mut conn: &Connection, new: &[NewAttachment<'_>]) -> QueryResult<()> {

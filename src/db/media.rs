@@ -1,13 +1,70 @@
 //! Media by their Matrix addresses: a row exists as long as something shows it.
 
 use diesel::{
-    QueryResult, sql_query,
-    sql_types::{Array, Uuid as SqlUuid},
+    QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use super::{Connection, statement::Keep as _};
+
+/// Sees to it that there is a row for each of these addresses until the transaction
+/// ends, whoever else forgets one.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn hold(mut conn: &Connection, mxcs: &[String]) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Missing {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    if mxcs.is_empty() {
+        return Ok(());
+    }
+    loop {
+        let missing: Missing = sql_query(
+            "WITH wanted AS (
+                 SELECT DISTINCT mxc FROM unnest($1::text[]) AS w(mxc)
+             ), held AS MATERIALIZED (
+                 SELECT i.mxc FROM tributary.media i WHERE i.mxc = ANY($1) ORDER BY i.mxc FOR KEY SHARE
+             ), new AS (
+                 INSERT INTO tributary.media (mxc)
+                 SELECT mxc FROM wanted WHERE mxc NOT IN (SELECT mxc FROM held) ORDER BY mxc
+                 ON CONFLICT DO NOTHING
+                 RETURNING mxc
+             )
+             SELECT count(*) AS count FROM wanted
+             WHERE mxc NOT IN (SELECT mxc FROM held) AND mxc NOT IN (SELECT mxc FROM new)",
+        )
+        .bind::<Array<Text>, _>(mxcs)
+        .kept()
+        .get_result(&mut conn)
+        .await?;
+        // Somebody else has stored one since the statement began: the next one sees it.
+        if missing.count == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// What of the addresses that a statement names is one: others name no file.
+pub(super) const IS_MXC: &str = "~ '^mxc://[^/]{1,255}/[^/]{1,255}$'";
+
+/// An address that a statement names.
+#[derive(Debug, QueryableByName)]
+pub(super) struct Named {
+    #[diesel(sql_type = Text)]
+    pub(super) mxc: String,
+}
+
+/// Holds what a statement has named.
+pub(super) async fn hold_named(conn: &Connection, named: Vec<Named>) -> QueryResult<()> {
+    let mxcs: Vec<_> = named.into_iter().map(|named| named.mxc).collect();
+    hold(conn, &mxcs).await
+}
 
 /// Deletes those of these rows that nothing shows any more.
 ///

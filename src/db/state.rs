@@ -11,7 +11,11 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, media, statement::Keep as _};
+use super::{
+    Connection,
+    media::{self, IS_MXC},
+    statement::Keep as _,
+};
 use crate::model::change::State;
 
 /// Orders the known events `s` of one type and key, the current one first.
@@ -183,23 +187,21 @@ pub async fn derive_participants(
     let rooms: Vec<_> = people.iter().map(|p| &p.room_id).collect();
     let users: Vec<_> = people.iter().map(|p| &p.user_id).collect();
     let externals: Vec<_> = people.iter().map(|p| p.external_id.as_ref()).collect();
-    sql_query(format!(
-        "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT current.mxc
+    let avatars = sql_query(format!(
+        "SELECT DISTINCT current.mxc
          FROM unnest($1::text[], $2::text[]) AS t(room_id, user_id)
          CROSS JOIN LATERAL (
              SELECT s.content ->> 'avatar_url' AS mxc FROM tributary.state_events s
              WHERE s.room_id = t.room_id AND s.type = 'm.room.member' AND s.state_key = t.user_id
              ORDER BY {CURRENT_FIRST} LIMIT 1) AS current
-         WHERE current.mxc ~ '^mxc://[^/]{{1,255}}/[^/]{{1,255}}$'
-         ORDER BY mxc
-         ON CONFLICT DO NOTHING"
+         WHERE current.mxc {IS_MXC}"
     ))
     .bind::<Array<Text>, _>(&rooms)
     .bind::<Array<Text>, _>(&users)
     .kept()
-    .execute(conn)
+    .load(conn)
     .await?;
+    media::hold_named(conn, avatars).await?;
     // A room that does not lead adds people, but no longer says who they are. The
     // participants that the statement joins are those from before it.
     let changed: Vec<Changed> = sql_query(format!(
@@ -326,18 +328,16 @@ pub async fn derive_conversations(
         text("m.room.topic", "topic"),
         text("m.room.avatar", "url"),
     );
-    sql_query(format!(
-        "INSERT INTO tributary.media (mxc)
-         SELECT DISTINCT d.mxc
+    let avatars = sql_query(format!(
+        "SELECT DISTINCT d.mxc
          FROM (SELECT {avatar} AS mxc FROM tributary.conversations c WHERE c.matrix_room_id = ANY($1)) AS d
-         WHERE d.mxc ~ '^mxc://[^/]{{1,255}}/[^/]{{1,255}}$'
-         ORDER BY mxc
-         ON CONFLICT DO NOTHING"
+         WHERE d.mxc {IS_MXC}"
     ))
     .bind::<Array<Text>, _>(room_ids)
     .kept()
-    .execute(conn)
+    .load(conn)
     .await?;
+    media::hold_named(conn, avatars).await?;
     let changed: Vec<Changed> = sql_query(format!(
         "UPDATE tributary.conversations c
          SET name = d.name, topic = d.topic, avatar_media_id = d.avatar, updated_at = now()
