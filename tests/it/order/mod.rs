@@ -23,12 +23,12 @@ mod hostile;
 mod house;
 mod shrink;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use self::{
     check::{Arrival, Mismatch},
     history::History,
-    house::House,
+    house::{House, WITNESSES},
 };
 
 /// How many histories happen at the same time, in the same pushes.
@@ -37,6 +37,9 @@ const HISTORIES: usize = 8;
 const ARRIVALS: usize = 4;
 /// How many histories may pile up in the database.
 const HISTORIES_KEPT: u64 = 160;
+
+/// Among so many histories everything has happened.
+const HISTORIES_FOR_ALL: u64 = 64;
 
 fn scale() -> usize {
     number("TRIBUTARY_TEST_SCALE").map_or(1, |scale| usize::try_from(scale).unwrap())
@@ -61,16 +64,20 @@ async fn try_cases(what: &str, connections: usize) {
     // Groups follow each other, so that the seed of one is the beginning of a run.
     let begin = number("TRIBUTARY_TEST_SEED").unwrap_or_else(|| rand::random::<u32>().into());
     let house = House::new().await;
+    let mut met = BTreeSet::new();
     for group in 0..groups {
         let seed = begin + group;
         try_group(&house, seed, connections).await;
-        if group == 0 {
-            house.assert_alive().await;
+        if met.len() < WITNESSES.len() {
+            met.extend(house.witnesses().await);
         }
         if (group + 1) * at_once % HISTORIES_KEPT < at_once {
             house.clear().await;
             say(&format!("{what}: {} cases", (group + 1) * cases_in_group));
         }
+    }
+    if groups * at_once >= HISTORIES_FOR_ALL {
+        assert_eq!(met, WITNESSES.into(), "what none of the histories brought");
     }
     say(&format!(
         "{what}: {} cases, from seed {begin}",
