@@ -1,6 +1,6 @@
 //! What an operation leads to: frames and jobs, committed with it and announced after it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Effects {
     frames: Vec<Frame>,
     jobs: Vec<NewJob>,
+    /// Whose work they are.
+    shares: BTreeMap<String, String>,
 }
 
 /// Effects that are in the transaction, to be announced when it is committed.
@@ -65,9 +67,12 @@ impl Effects {
         }
     }
 
-    /// Work to be done.
-    pub(super) fn queue(&mut self, jobs: impl IntoIterator<Item = NewJob>) {
-        self.jobs.extend(jobs);
+    /// Work to be done for a user, in this order.
+    pub(super) fn queue(&mut self, user_id: &str, jobs: impl IntoIterator<Item = NewJob>) {
+        for job in jobs {
+            self.shares.insert(job.key.clone(), user_id.to_owned());
+            self.jobs.push(job);
+        }
     }
 
     fn tell(&mut self, user_id: &str, kind: FrameKind) {
@@ -97,7 +102,7 @@ impl Effects {
         };
         audit::insert(conn, &entry).await?;
         if !self.jobs.is_empty() {
-            jobs::enqueue(conn, &self.jobs).await?;
+            jobs::enqueue_shared(conn, &self.jobs, &self.shares).await?;
         }
         Ok(Settled {
             heads: stream::append(conn, &self.frames).await?,

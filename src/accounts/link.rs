@@ -129,7 +129,8 @@ impl Accounts {
         }
         let id = hand_over(conn, user_id, found.id, now).await?;
         effects.status_changed(user_id, id);
-        self.open(conn, bridge_id, &portals, effects).await?;
+        self.open(conn, (user_id, bridge_id), &portals, effects)
+            .await?;
         Ok(Ok(id))
     }
 }

@@ -30,17 +30,23 @@ impl Accounts {
     pub(super) async fn open(
         &self,
         conn: &mut Connection,
-        bridge_id: &str,
+        (user_id, bridge_id): (&str, &str),
         portals: &[String],
         effects: &mut Effects,
     ) -> QueryResult<()> {
         let derived = ingest::map_rooms(conn, &self.ingest.bridges, portals).await?;
         effects.conversations_changed(derived.changed);
-        effects.queue(portals.iter().map(|room_id| job("discover", room_id)));
-        effects.queue([job("discover_bridge", bridge_id)]);
+        effects.queue(
+            user_id,
+            portals.iter().map(|room_id| job("discover", room_id)),
+        );
+        effects.queue(user_id, [job("discover_bridge", bridge_id)]);
         if self.backfill.on_connect {
             let wanted = connection_rooms::to_fill(conn, portals).await?;
-            effects.queue(wanted.iter().map(|room_id| self.backfill_job(room_id)));
+            effects.queue(
+                user_id,
+                wanted.iter().map(|room_id| self.backfill_job(room_id)),
+            );
         }
         Ok(())
     }
@@ -73,7 +79,6 @@ impl Accounts {
         let payload = [
             ("days", json!(self.backfill.days)),
             ("maxMessages", json!(self.backfill.max_messages)),
-            ("pageSize", json!(self.backfill.page_size)),
         ];
         NewJob {
             payload: payload

@@ -18,7 +18,8 @@ use crate::model::new_id;
 pub struct Entry<'a> {
     /// When.
     pub at: DateTime<Utc>,
-    /// Who: a Clerk user id, `manager`, `admin`, `bridge:<id>`; `unknown` for a key that is none.
+    /// Who: a Clerk user id, `manager`, `admin`, `bridge:<id>`, `tributary` for its jobs;
+    /// `unknown` for a key that is none.
     pub actor: &'a str,
     /// What, such as `connection.link`.
     pub action: &'a str,
@@ -26,7 +27,7 @@ pub struct Entry<'a> {
     pub target: Option<&'a str>,
     /// From where; none for what Tributary does by itself.
     pub origin: Option<IpAddr>,
-    /// How it ended: `ok`, or the `code` of the error.
+    /// How it ended: `ok`, or the `code` of the error; the state of a job that has ended.
     pub outcome: &'a str,
     /// More of it, an object.
     pub details: Value,

@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, jobs};
 
 #[derive(QueryableByName)]
 struct Room {
@@ -40,7 +40,8 @@ pub async fn of_connection(conn: &mut Connection, id: Uuid) -> QueryResult<Vec<S
     .map(ids)
 }
 
-/// Those of these rooms whose history the operator lets come in by itself.
+/// Those of these rooms whose history the operator lets come in by itself, those
+/// with the latest activity first.
 ///
 /// # Errors
 ///
@@ -49,7 +50,7 @@ pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<
     sql_query(
         "SELECT room_id FROM tributary.rooms
          WHERE room_id = ANY($1) AND enabled AND backfill AND conversation_id IS NOT NULL
-         ORDER BY room_id",
+         ORDER BY last_event_at DESC NULLS LAST, room_id",
     )
     .bind::<Array<Text>, _>(room_ids)
     .load(conn)
@@ -63,14 +64,23 @@ pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<
 ///
 /// When the statement fails.
 pub async fn cancel_backfills(conn: &mut Connection, room_ids: &[String]) -> QueryResult<usize> {
-    sql_query(
-        "UPDATE tributary.jobs SET
-             state = 'cancelled', reason = 'disconnected', finished_at = now(),
-             again = false, lease_owner = NULL, lease_until = NULL
-         WHERE kind = 'backfill' AND key = ANY($1) AND state IN ('queued', 'running', 'waiting')
-           AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
-                           WHERE g.room_id = key AND g.until_at IS NULL)",
-    )
+    sql_query(format!(
+        "WITH j AS (
+             UPDATE tributary.jobs SET
+                 state = 'cancelled', reason = 'disconnected', finished_at = now(),
+                 again = false, lease_owner = NULL, lease_until = NULL
+             WHERE kind = 'backfill' AND key = ANY($1) AND state IN ('queued', 'running', 'waiting')
+               AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
+                               WHERE g.room_id = key AND g.until_at IS NULL)
+             RETURNING *
+         )
+         {noted}",
+        noted = jobs::audit(
+            "job.end",
+            "'cancelled'",
+            "jsonb_build_object('reason', j.reason)"
+        )
+    ))
     .bind::<Array<Text>, _>(room_ids)
     .execute(conn)
     .await

@@ -12,6 +12,7 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod backfills;
 pub mod bridge_logins;
 pub mod connection_rooms;
 pub mod connections;
@@ -48,6 +49,7 @@ pub mod stream;
 pub mod transients;
 pub mod versions;
 pub mod viewers;
+pub mod walks;
 
 pub use self::{
     migrate::migrate,

@@ -9,9 +9,9 @@ use diesel_async::RunQueryDsl as _;
 
 use super::Connection;
 
-/// Ingested rooms that had events since they were last reconciled, quiet ones
-/// first, at most `limit`: those that were not reconciled since `since`, nor
-/// within the last `pause` seconds unless that was before `since`.
+/// Ingested rooms that are to be compared, quiet ones first, at most `limit`: those that
+/// were not since `since`, and those that had events since they last were, unless that
+/// is less than `pause` seconds ago.
 ///
 /// # Errors
 ///
@@ -29,13 +29,13 @@ pub async fn due(
     }
     let rows: Vec<Id> = sql_query(
         "SELECT r.room_id FROM tributary.rooms r
-         WHERE r.enabled AND r.backfill AND r.last_event_at IS NOT NULL
-           AND (r.reconciled_at IS NULL OR r.reconciled_at < r.last_event_at)
+         WHERE r.enabled AND r.backfill
            AND (r.reconciled_at IS NULL OR r.reconciled_at < $1
-                OR r.reconciled_at < now() - make_interval(secs => $2::double precision))
+                OR r.reconciled_at < r.last_event_at
+                   AND r.reconciled_at < now() - make_interval(secs => $2::double precision))
            AND EXISTS (SELECT 1 FROM tributary.room_grants g
                        WHERE g.room_id = r.room_id AND g.until_at IS NULL)
-         ORDER BY r.last_event_at LIMIT $3",
+         ORDER BY r.last_event_at NULLS FIRST LIMIT $3",
     )
     .bind::<Timestamptz, _>(since)
     .bind::<BigInt, _>(pause)
@@ -45,29 +45,51 @@ pub async fn due(
     Ok(rows.into_iter().map(|row| row.room_id).collect())
 }
 
-/// From which receipt on a room's history has to be compared: since it was last, or
-/// since it was first mapped. What is older is for backfill and its limits. None
-/// for a room that nobody sees.
+/// From where a room's history has to be compared.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Position {
+    /// Since when somebody sees the room: what was received before is for backfill and
+    /// its limits.
+    #[diesel(sql_type = Timestamptz)]
+    pub seen_since: DateTime<Utc>,
+    /// Up to when it has been compared.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub compared_at: Option<DateTime<Utc>>,
+    /// Where the newest page began then.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub token: Option<String>,
+}
+
+/// None for a room that nobody sees now, or that is not to be kept.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn bound(mut conn: &Connection, room_id: &str) -> QueryResult<Option<DateTime<Utc>>> {
-    #[derive(QueryableByName)]
-    struct Bound {
-        #[diesel(sql_type = Nullable<Timestamptz>)]
-        at: Option<DateTime<Utc>>,
-    }
-    let row: Option<Bound> = sql_query(
-        "SELECT greatest(r.reconciled_at - interval '1 minute', min(g.created_at)) AS at
+pub async fn position(mut conn: &Connection, room_id: &str) -> QueryResult<Option<Position>> {
+    sql_query(
+        "SELECT min(g.created_at) AS seen_since, r.reconciled_at AS compared_at, r.reconcile_token AS token
          FROM tributary.rooms r JOIN tributary.room_grants g ON g.room_id = r.room_id
-         WHERE r.room_id = $1 GROUP BY r.room_id",
+         WHERE r.room_id = $1 AND r.enabled AND g.until_at IS NULL GROUP BY r.room_id",
     )
     .bind::<Text, _>(room_id)
     .get_result(&mut conn)
     .await
-    .optional()?;
-    Ok(row.and_then(|row| row.at))
+    .optional()
+}
+
+/// Remembers where the newest page of a room begins, so that the next comparison
+/// begins there.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn note(mut conn: &Connection, room_id: &str, token: &str) -> QueryResult<()> {
+    sql_query("UPDATE tributary.rooms SET reconcile_token = $2 WHERE room_id = $1")
+        .bind::<Text, _>(room_id)
+        .bind::<Text, _>(token)
+        .execute(&mut conn)
+        .await?;
+    Ok(())
 }
 
 /// Remembers up to when a room's newest history has been compared.

@@ -31,14 +31,15 @@ impl Gone {
     }
 }
 
-/// Enters redactions as permanent tombstones, whether their targets are known or not.
+/// Enters redactions as permanent tombstones, whether their targets are known or not;
+/// returns how many were new.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert(mut conn: &Connection, redactions: &[Redaction]) -> QueryResult<()> {
+pub async fn insert(mut conn: &Connection, redactions: &[Redaction]) -> QueryResult<usize> {
     if redactions.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     sql_query(
         "INSERT INTO tributary.redactions (room_id, event_id, redacts, sender, origin_server_ts, timestamp)
@@ -53,6 +54,5 @@ pub async fn insert(mut conn: &Connection, redactions: &[Redaction]) -> QueryRes
     .bind::<Array<Timestamptz>, _>(redactions.iter().map(|r| r.timestamp).collect::<Vec<_>>())
     .kept()
     .execute(&mut conn)
-    .await?;
-    Ok(())
+    .await
 }

@@ -5,6 +5,7 @@
 //! ([`store()`], [`states`], [`relations`], [`reads`]), and tell the viewers ([`announce`]). It calls nobody but Postgres.
 
 mod announce;
+mod backfills;
 mod ephemeral;
 mod facts;
 mod letters;
@@ -20,6 +21,7 @@ use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 
 use self::store::store;
 pub use self::{
+    backfills::{backfill_frames, tell_backfill},
     letters::Replayed,
     page::store_page,
     states::{Derived, apply as apply_states, map as map_rooms, map_and_merge},

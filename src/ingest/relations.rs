@@ -26,6 +26,8 @@ pub(super) struct Touched {
     /// Those that have lost an edit: to whoever left before the one that is shown came
     /// it may have been the latest.
     lost_edit: HashSet<(String, String)>,
+    /// How many edits and reactions were new.
+    pub(super) new: usize,
 }
 
 /// A message that is no longer what it was, and for whom: for those who may see
@@ -124,6 +126,7 @@ pub(super) async fn store(
     for edit in &edited {
         gone.add(&edit.room_id, &edit.event_id, false);
     }
+    touched.new = edited.len() + reacted.len();
     touched.gained(edited);
     touched.gained(reacted);
     Ok(touched)

@@ -11,6 +11,7 @@ use crate::{
         Connection, conversations, grants, kin, merge,
         state::{self, Person, Touched},
         viewers::{self, View},
+        walks,
     },
     matrix::bridges::Bridges,
     model::change::State,
@@ -144,6 +145,9 @@ async fn sync_grants(conn: &mut Connection, rooms: &[String]) -> QueryResult<Vec
         .collect();
     if !opened.is_empty() {
         viewers::ensure(conn, &views(&opened)).await?;
+        // What they may see and nobody else could was not kept.
+        let rooms: Vec<_> = opened.into_iter().map(|change| change.room_id).collect();
+        walks::forget(conn, &rooms).await?;
     }
     Ok(changed)
 }

@@ -44,6 +44,8 @@ pub struct Batch {
 pub struct Stored {
     /// How many messages were new.
     pub new_messages: usize,
+    /// How many messages, edits, reactions and redactions were.
+    pub new_events: usize,
     /// How many dead letters were new.
     pub dead_letters: usize,
     /// Whether jobs were queued.
@@ -71,7 +73,7 @@ pub(super) async fn store(
     let jobs_queued = queue_discovery(conn, &discover).await?;
     let (in_rooms, redacted) = facts.redacted();
     let redacted = (in_rooms.as_slice(), redacted.as_slice());
-    let ((), pruned) = try_join(
+    let (new_redactions, pruned) = try_join(
         redactions::insert(conn, &facts.redactions),
         state::prune_redacted(conn, redacted),
     )
@@ -85,6 +87,7 @@ pub(super) async fn store(
     let placed = facts.place(&known, bridges);
     let Written {
         stored,
+        new_relations,
         redacted,
         updated,
     } = write(conn, bridges, &placed, redacted).await?;
@@ -129,6 +132,7 @@ pub(super) async fn store(
     };
     Ok(Stored {
         new_messages: stored.len(),
+        new_events: stored.len() + new_relations + new_redactions,
         dead_letters,
         jobs_queued,
         heads,
@@ -171,6 +175,8 @@ impl Reads {
 /// What the writing of messages and of what is about them has changed.
 struct Written {
     stored: Vec<messages::Stored>,
+    /// Edits and reactions.
+    new_relations: usize,
     redacted: Vec<messages::Stored>,
     updated: Vec<relations::Updated>,
 }
@@ -202,12 +208,14 @@ async fn write(
     relations::attach(conn, placed).await?;
     relations::redact(conn, &gone, &mut touched).await?;
     touched.awaited(&stored);
+    let new_relations = touched.new;
     let updated = touched.derive(conn, &stored).await?;
     if !no_messages.is_empty() {
         viewers::recount_all(conn, &no_messages).await?;
     }
     Ok(Written {
         stored,
+        new_relations,
         redacted: taken,
         updated,
     })

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use diesel_async::AsyncConnection as _;
 use futures_util::FutureExt as _;
 use tokio::{
     select,
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use super::{Lease, Outcome, Timing, Waker, backoff, handler::Kind};
 use crate::db::{
     Database,
-    jobs::{self, Ended, Held, Job},
+    jobs::{self, End, Ended, Held, Job},
 };
 
 /// The longest pause between two tries.
@@ -105,25 +106,37 @@ impl Attempt {
     }
 
     async fn record(&self, outcome: &Outcome) -> anyhow::Result<()> {
-        let conn = self.pool.get().await?;
-        let ended = match outcome {
-            Outcome::Done { reason } => jobs::finish(&conn, self.held, reason).await?,
-            Outcome::Failed { error } => jobs::fail(&conn, self.held, error).await?,
+        let mut conn = self.pool.get().await?;
+        let end = match outcome {
+            Outcome::Done { reason } => End::Done(reason),
+            Outcome::Failed { error } => End::Failed(error),
             Outcome::Retry { error, after } => {
                 // Progress during this try has set the count back.
                 let now = jobs::get(&conn, self.job.id).await?;
                 let failures = now.map_or(0, |job| job.attempts).saturating_add(1);
-                if self.is_worn_out(failures) {
-                    jobs::fail(&conn, self.held, error).await?
-                } else {
+                if !self.is_worn_out(failures) {
                     let pause = backoff::pause(failures.unsigned_abs(), MAX_PAUSE);
                     jobs::wait(&conn, self.held, after.unwrap_or(pause), error).await?;
                     return Ok(());
                 }
+                End::Failed(error)
             }
             Outcome::Stopped => return Ok(jobs::release(&conn, self.held).await.map(drop)?),
             Outcome::LeaseLost => return Ok(()),
         };
+        let (ended, after_commit) = conn
+            .transaction(async |conn| {
+                let ended = jobs::end(conn, self.held, end).await?;
+                let after_commit = match ended {
+                    Ended::ForGood => self.kind.handler.ended(conn, &self.job).await?,
+                    Ended::Again | Ended::LeaseLost => None,
+                };
+                Ok::<_, diesel::result::Error>((ended, after_commit))
+            })
+            .await?;
+        if let Some(after_commit) = after_commit {
+            after_commit();
+        }
         if ended == Ended::Again {
             self.waker.wake();
         }

@@ -16,15 +16,11 @@ use diesel_async::AsyncConnection as _;
 use serde_json::Map;
 
 use self::room_state::{Found, RoomState, room_id as valid};
-use super::{
-    Handler, Lease, Outcome,
-    backfill::{self, Span},
-    eyes, retry,
-};
+use super::{Handler, Lease, Outcome, backfill::Span, eyes::Eyes, retry};
 use crate::{
     config,
     db::{
-        self, Connection,
+        self, Connection, backfills, connection_rooms,
         jobs::{Job, NewJob, enqueue},
         kin::{self, Ties},
         members, rooms, stream,
@@ -125,12 +121,9 @@ impl Discover {
     }
 
     async fn state(&self, room_id: &str) -> Result<Option<RoomState>, ClientError> {
-        let read = eyes::read(
-            &self.homeserver,
-            &self.ingest.bridges,
-            room_id,
-            |eyes| async move { self.homeserver.state(room_id, Some(&eyes)).await },
-        );
+        let mut eyes = Eyes::new(&self.homeserver, &self.ingest.bridges, room_id);
+        let read =
+            eyes.read(|eyes| async move { self.homeserver.state(room_id, Some(&eyes)).await });
         let Some(raw) = read.await? else {
             return Ok(None);
         };
@@ -213,12 +206,9 @@ impl Discover {
             days: self.backfill.days,
             max_messages: self.backfill.max_messages,
         };
-        let job = NewJob {
-            kind: backfill::Backfill::KIND,
-            key: room_id.to_owned(),
-            payload: span.payload(),
-        };
-        enqueue(conn, &[job]).await?;
+        // Unless the operator fills it by hand.
+        let wanted = connection_rooms::to_fill(conn, &[room_id.to_owned()]).await?;
+        backfills::enqueue(conn, &wanted, &span.payload()).await?;
         Ok(())
     }
 }

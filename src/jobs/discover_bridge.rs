@@ -7,7 +7,7 @@ use super::{Handler, Lease, Outcome, discover::Discover, retry};
 use crate::{
     db::{
         self,
-        jobs::{Job, NewJob, enqueue},
+        jobs::{Job, NewJob, enqueue_shared},
         rooms,
     },
     ingest::Ingest,
@@ -45,7 +45,7 @@ impl Handler for DiscoverBridge {
             }
             Err(error) => return retry(&error),
         };
-        match self.queue(&joined).await {
+        match self.queue(&job.key, &joined).await {
             Ok(found) => Outcome::Done {
                 reason: format!("{found} rooms to look at"),
             },
@@ -58,7 +58,7 @@ impl Handler for DiscoverBridge {
 }
 
 impl DiscoverBridge {
-    async fn queue(&self, joined: &[String]) -> Result<usize, db::Error> {
+    async fn queue(&self, bridge_id: &str, joined: &[String]) -> Result<usize, db::Error> {
         let mut conn = self.ingest.db.get().await?;
         let found = conn
             .transaction(async |conn| {
@@ -70,7 +70,9 @@ impl DiscoverBridge {
                     payload: Map::new(),
                 };
                 let jobs: Vec<_> = found.iter().map(discover).collect();
-                enqueue(conn, &jobs).await?;
+                // Whoever links meanwhile does not wait for all of them.
+                let shares = found.iter().map(|id| (id.clone(), bridge_id.to_owned()));
+                enqueue_shared(conn, &jobs, &shares.collect()).await?;
                 Ok::<_, diesel::result::Error>(found.len())
             })
             .await?;

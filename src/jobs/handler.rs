@@ -23,7 +23,20 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Does `job`, from where its progress says.
     fn run(&self, job: &Job, lease: &Lease) -> impl Future<Output = Outcome> + Send;
+
+    /// What has to be written down together with the end of `job`; what it answers is
+    /// done when that is committed.
+    fn ended(
+        &self,
+        _conn: &mut Connection,
+        _job: &Job,
+    ) -> impl Future<Output = db::Result<AfterCommit>> + Send {
+        async { Ok(None) }
+    }
 }
+
+/// What is left to do, quickly, when something is committed.
+pub type AfterCommit = Option<Box<dyn FnOnce() + Send>>;
 
 /// How a try ended. Texts go to the job's row, where operators read them: words,
 /// no secrets, no message bodies.
@@ -154,10 +167,24 @@ pub(super) struct Kind {
 /// A handler whose type is forgotten.
 pub(super) trait AnyHandler: Send + Sync {
     fn run<'a>(&'a self, job: &'a Job, lease: &'a Lease) -> BoxFuture<'a, Outcome>;
+
+    fn ended<'a>(
+        &'a self,
+        conn: &'a mut Connection,
+        job: &'a Job,
+    ) -> BoxFuture<'a, db::Result<AfterCommit>>;
 }
 
 impl<H: Handler> AnyHandler for H {
     fn run<'a>(&'a self, job: &'a Job, lease: &'a Lease) -> BoxFuture<'a, Outcome> {
         Box::pin(Handler::run(self, job, lease))
+    }
+
+    fn ended<'a>(
+        &'a self,
+        conn: &'a mut Connection,
+        job: &'a Job,
+    ) -> BoxFuture<'a, db::Result<AfterCommit>> {
+        Box::pin(Handler::ended(self, conn, job))
     }
 }

@@ -17,7 +17,7 @@ mod runner;
 pub mod watch;
 
 pub use self::{
-    handler::{Handler, Handlers, KindLimits, Lease, Outcome},
+    handler::{AfterCommit, Handler, Handlers, KindLimits, Lease, Outcome},
     runner::{Runner, Timing, Waker},
 };
 

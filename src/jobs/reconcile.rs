@@ -4,23 +4,33 @@
 //! The homeserver loses pushes. What it had not yet cut into a transaction is gone
 //! when it restarts, and a transaction that it cuts at the very moment at which it
 //! ends its retries waits for its next failure. What comes after such a gap is
-//! pushed as ever, so a page without anything new says nothing of those behind it:
-//! a room that had events is walked backwards, page by page, to where it was last
-//! compared; not further back than its mapping, since how much of that comes in is
-//! for backfill's limits.
+//! pushed as ever, so a page without anything new says nothing of the others: all
+//! are read, forwards from where the newest one began when the room was last
+//! compared. It is read again, because events that were sent at the same time may
+//! get another order than they arrived in.
+//!
+//! A room that was not compared yet, or whose token the homeserver has forgotten, is
+//! walked backwards, to where it was last compared or first mapped: how much of what
+//! is older comes in is for backfill's limits.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection as _;
 
-use super::{Handler, Lease, Outcome, eyes, retry};
+use super::{Handler, Lease, Outcome, eyes::Eyes, retry};
 use crate::{
-    db::{self, jobs::Job, reconcile},
+    db::{
+        self,
+        jobs::Job,
+        reconcile::{self, Position},
+    },
     ingest::{self, Batch, Ingest},
-    matrix::client::{Homeserver, MessagesPage},
+    matrix::client::{ClientError, Homeserver, MessagesPage},
 };
 
 /// Events asked for at once: most rooms have nothing new.
 const PAGE_SIZE: u32 = 50;
+/// A backward walk goes that much beyond where the room was last compared.
+const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
 /// The job `reconcile`; its key is the room id.
 pub struct Reconcile {
@@ -30,106 +40,189 @@ pub struct Reconcile {
     pub homeserver: Homeserver,
 }
 
+/// A comparison on its way.
+struct Walk<'a> {
+    room_id: &'a str,
+    /// What was received before is not for it.
+    bound: DateTime<Utc>,
+    begun: DateTime<Utc>,
+    lease: &'a Lease,
+    eyes: Eyes<'a>,
+}
+
 impl Handler for Reconcile {
     const KIND: &'static str = "reconcile";
 
     async fn run(&self, job: &Job, lease: &Lease) -> Outcome {
-        let begun = self.ingest.clock.now();
-        let bound = match self.bound(&job.key).await {
-            Ok(Some(bound)) => bound,
+        let compared = match self.position(&job.key).await {
+            Ok(Some(position)) => self.compare(&job.key, position, lease).await,
             Ok(None) => {
                 return Outcome::Done {
                     reason: "nobody sees it".to_owned(),
                 };
             }
-            Err(error) => {
-                return Outcome::Retry {
-                    error: error.to_string(),
-                    after: None,
-                };
-            }
+            Err(error) => Err(error),
         };
-        let mut from = None;
-        loop {
-            if let Some(interruption) = lease.interruption() {
-                return interruption;
-            }
-            let (homeserver, bridges) = (&self.homeserver, &self.ingest.bridges);
-            let page = eyes::page(homeserver, bridges, &job.key, from.as_deref(), PAGE_SIZE);
-            let next = match page.await {
-                Ok(Some(page)) => self.store(&job.key, &page, bound, begun).await,
-                // Nobody of ours is in the room any more: there is nothing to compare with.
-                Ok(None) => Ok(None),
-                Err(error) => return retry(&error),
-            };
-            match next {
-                Ok(None) => {
-                    return Outcome::Done {
-                        reason: "compared".to_owned(),
-                    };
-                }
-                Ok(next) => from = next,
-                Err(error) => {
-                    return Outcome::Retry {
-                        error: error.to_string(),
-                        after: None,
-                    };
-                }
-            }
-        }
+        compared.unwrap_or_else(|error| Outcome::Retry {
+            error: error.to_string(),
+            after: None,
+        })
     }
 }
 
 impl Reconcile {
-    async fn bound(&self, room_id: &str) -> Result<Option<DateTime<Utc>>, db::Error> {
+    async fn position(&self, room_id: &str) -> Result<Option<Position>, db::Error> {
         let conn = self.ingest.db.get().await?;
-        Ok(reconcile::bound(&conn, room_id).await?)
+        Ok(reconcile::position(&conn, room_id).await?)
     }
 
-    /// Stores a page through the same fold as a push; where the next one begins, if
-    /// that has to be compared too.
-    async fn store(
+    async fn compare(
         &self,
         room_id: &str,
-        page: &MessagesPage,
-        bound: DateTime<Utc>,
-        begun: DateTime<Utc>,
-    ) -> Result<Option<String>, db::Error> {
-        let mut batch = Batch::default();
-        for event in &page.chunk {
-            batch.decode(event, Some(room_id), begun);
+        position: Position,
+        lease: &Lease,
+    ) -> Result<Outcome, db::Error> {
+        let compared_at = position.compared_at;
+        let mut walk = Walk {
+            room_id,
+            bound: position.seen_since,
+            begun: self.ingest.clock.now(),
+            lease,
+            eyes: Eyes::new(&self.homeserver, &self.ingest.bridges, room_id),
+        };
+        // What was received while nobody saw the room is for backfill as well.
+        let is_gapless = compared_at.is_some_and(|at| at >= position.seen_since);
+        if let Some(token) = position.token.filter(|_| is_gapless)
+            && let Some(outcome) = self.forwards(&mut walk, token).await?
+        {
+            return Ok(outcome);
         }
-        let reached = batch.events.iter().any(|event| event.received_at < bound);
-        let next = page.end.clone().filter(|_| !reached);
+        walk.bound = compared_at
+            .map(|at| at - OVERLAP)
+            .into_iter()
+            .chain([position.seen_since])
+            .max()
+            .unwrap_or(position.seen_since);
+        self.backwards(&mut walk).await
+    }
+
+    /// From a token to now; none when the homeserver has forgotten it.
+    async fn forwards(
+        &self,
+        walk: &mut Walk<'_>,
+        mut token: String,
+    ) -> Result<Option<Outcome>, db::Error> {
+        loop {
+            if let Some(interruption) = walk.lease.interruption() {
+                return Ok(Some(interruption));
+            }
+            let page = match walk.eyes.page_after(&token, PAGE_SIZE).await {
+                Ok(Some(page)) => page,
+                // Nobody of ours is in the room any more: there is nothing to compare with.
+                Ok(None) => return Ok(Some(compared())),
+                Err(ClientError::Matrix { status: 400, .. }) => return Ok(None),
+                Err(error) => return Ok(Some(retry(&error))),
+            };
+            let is_last = page.chunk.is_empty() || page.end.is_none();
+            // An empty page is not the newest: the one before it is.
+            let newest = Some(token.as_str()).filter(|_| !page.chunk.is_empty());
+            self.store(walk, &page, newest, is_last).await?;
+            match page.end {
+                Some(end) if !is_last => token = end,
+                _ => return Ok(Some(compared())),
+            }
+        }
+    }
+
+    async fn backwards(&self, walk: &mut Walk<'_>) -> Result<Outcome, db::Error> {
+        let (mut from, mut newest): (Option<String>, _) = (None, None);
+        loop {
+            if let Some(interruption) = walk.lease.interruption() {
+                return Ok(interruption);
+            }
+            let page = match walk.eyes.page(from.as_deref(), PAGE_SIZE).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(compared()),
+                Err(error) => return Ok(retry(&error)),
+            };
+            if from.is_none() {
+                newest.clone_from(&page.end);
+            }
+            let is_last = page.end.is_none() || walk.reaches_bound(&page);
+            // Not before everything behind it is compared.
+            let known = newest.as_deref().filter(|_| is_last);
+            self.store(walk, &page, known, is_last).await?;
+            match page.end {
+                Some(end) if !is_last => from = Some(end),
+                _ => return Ok(compared()),
+            }
+        }
+    }
+
+    /// Stores a page through the same fold as a push; `newest` is where the newest
+    /// page begins, if that is known now.
+    async fn store(
+        &self,
+        walk: &Walk<'_>,
+        page: &MessagesPage,
+        newest: Option<&str>,
+        is_last: bool,
+    ) -> Result<(), db::Error> {
+        let mut batch = walk.decode(page);
         for event in &page.state {
-            batch.decode(event, Some(room_id), begun);
+            batch.decode(event, Some(walk.room_id), walk.begun);
         }
         batch
             .events
-            .retain(|event| event.state_key.is_some() || event.received_at >= bound);
+            .retain(|event| event.state_key.is_some() || event.received_at >= walk.bound);
+        let room_id = walk.room_id;
         let mut conn = self.ingest.db.get().await?;
         let stored = conn
             .transaction(async |conn| {
                 let bridges = &self.ingest.bridges;
                 let stored =
                     ingest::store_page(conn, bridges, room_id, batch, |_| Vec::new()).await?;
+                if let Some(token) = newest {
+                    reconcile::note(conn, room_id, token).await?;
+                }
                 // Not before the last page: what stops half-way begins again.
-                if next.is_none() {
-                    reconcile::mark(conn, room_id, begun).await?;
+                if is_last {
+                    reconcile::mark(conn, room_id, walk.begun).await?;
                 }
                 Ok::<_, diesel::result::Error>(stored)
             })
             .await?;
-        if stored.new_messages > 0 {
+        if stored.new_events > 0 {
             tracing::info!(
                 room_id,
-                count = stored.new_messages,
-                "messages that were never pushed"
+                count = stored.new_events,
+                "events that were never pushed"
             );
             metrics::counter!("tributary_reconciled_events_total")
-                .increment(stored.new_messages as u64);
+                .increment(stored.new_events as u64);
         }
         self.ingest.feed.advance(&stored.heads);
-        Ok(next)
+        Ok(())
+    }
+}
+
+impl Walk<'_> {
+    fn reaches_bound(&self, page: &MessagesPage) -> bool {
+        let events = self.decode(page).events;
+        events.iter().any(|event| event.received_at < self.bound)
+    }
+
+    fn decode(&self, page: &MessagesPage) -> Batch {
+        let mut batch = Batch::default();
+        for event in &page.chunk {
+            batch.decode(event, Some(self.room_id), self.begun);
+        }
+        batch
+    }
+}
+
+fn compared() -> Outcome {
+    Outcome::Done {
+        reason: "compared".to_owned(),
     }
 }

@@ -8,11 +8,14 @@ use super::{
 use crate::{
     db::{
         self, Connection,
-        jobs::{NewJob, enqueue},
+        jobs::{NewJob, enqueue_shared},
         refold::{self, Outdated},
     },
     fold,
 };
+
+/// Nobody's in particular: whoever links meanwhile does not wait for all of them.
+const SHARE: &str = "refold";
 
 /// Queues a walk for each of them; returns how many there are. `least` is how far
 /// a walk goes where that is not known any more.
@@ -24,7 +27,8 @@ pub async fn queue(conn: &Connection, least: Span) -> db::Result<usize> {
     let rooms = refold::outdated(conn, fold::VERSION).await?;
     let jobs: Vec<_> = rooms.into_iter().map(|room| job(room, least)).collect();
     if !jobs.is_empty() {
-        enqueue(conn, &jobs).await?;
+        let shares = jobs.iter().map(|job| (job.key.clone(), SHARE.to_owned()));
+        enqueue_shared(conn, &jobs, &shares.collect()).await?;
     }
     Ok(jobs.len())
 }

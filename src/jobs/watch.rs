@@ -15,7 +15,7 @@ use crate::{
     app::App,
     db::{
         self,
-        jobs::{NewJob, enqueue},
+        jobs::{self, NewJob, enqueue},
         reconcile,
     },
     matrix::client::{ClientError, Homeserver},
@@ -88,6 +88,9 @@ async fn look(app: &App, homeserver: &Homeserver, is_news: bool) -> bool {
 /// A homeserver that was away has transactions waiting, up to minutes away from
 /// their next try: a ping through it makes it retry now.
 async fn welcome(app: &App, homeserver: &Homeserver, appservice_id: &str) {
+    if let Err(error) = hurry(app).await {
+        tracing::warn!(%error, "jobs that wait were not made due");
+    }
     match homeserver.ping(appservice_id, &new_id().to_string()).await {
         Ok(took) => tracing::info!(?took, "the homeserver reaches Tributary"),
         Err(error @ ClientError::Matrix { .. }) => {
@@ -105,9 +108,17 @@ async fn welcome(app: &App, homeserver: &Homeserver, appservice_id: &str) {
     }
 }
 
-/// Queues rooms with activity. After an outage each is compared once, when the
-/// homeserver has had time to repeat what it could not push; then every quarter
-/// of an hour.
+/// What failed while the homeserver was away need not wait for its next try.
+async fn hurry(app: &App) -> Result<(), db::Error> {
+    let conn = app.db.get().await?;
+    jobs::hurry(&conn).await?;
+    app.ingest.jobs.notify_one();
+    Ok(())
+}
+
+/// Queues rooms to be compared: each one after a start or an outage, when the
+/// homeserver has had time to repeat what it could not push; then those with activity
+/// every quarter of an hour.
 async fn queue_reconcile(app: &App, since: DateTime<Utc>) -> Result<(), db::Error> {
     if app.clock.now() < since + SETTLED {
         return Ok(());

@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Held, JobState};
+use super::{Held, JobState, audit};
 use crate::db::{Connection, Result};
 
 /// What became of a job whose holder said that it is through.
@@ -23,49 +23,53 @@ pub enum Ended {
     LeaseLost,
 }
 
-/// The job is done.
+/// How a job ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End<'a> {
+    /// It is through; why here, in a word.
+    Done(&'a str),
+    /// It is given up; why, in words. What was asked for while it ran is still tried.
+    Failed(&'a str),
+}
+
+/// The job ends; the audit says so.
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn finish(conn: &Connection, held: Held, reason: &str) -> Result<Ended> {
-    end(conn, held, JobState::Done, Some(reason), None).await
-}
-
-/// The job is given up. What was asked for while it ran is still tried.
-///
-/// # Errors
-///
-/// The database's.
-pub async fn fail(conn: &Connection, held: Held, error: &str) -> Result<Ended> {
-    end(conn, held, JobState::Failed, None, Some(error)).await
-}
-
-async fn end(
-    mut conn: &Connection,
-    held: Held,
-    state: JobState,
-    reason: Option<&str>,
-    error: Option<&str>,
-) -> Result<Ended> {
+pub async fn end(mut conn: &Connection, held: Held, end: End<'_>) -> Result<Ended> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bool)]
         requeued: bool,
     }
-    let row: Option<Row> = diesel::sql_query(
-        "UPDATE tributary.jobs SET
-            state = CASE WHEN again THEN 'queued' ELSE $3 END,
-            progress = CASE WHEN again THEN '{}' ELSE progress END,
-            run_at = CASE WHEN again THEN now() ELSE run_at END,
-            attempts = CASE WHEN again THEN 0 ELSE attempts END,
-            reason = CASE WHEN again THEN NULL ELSE $4 END,
-            started_at = CASE WHEN again THEN NULL ELSE started_at END,
-            finished_at = CASE WHEN again THEN NULL ELSE now() END,
-            error = $5, again = false, lease_owner = NULL, lease_until = NULL
-         WHERE id = $1 AND lease_owner = $2 AND state = 'running'
-         RETURNING state = 'queued' AS requeued",
-    )
+    let (state, reason, error) = match end {
+        End::Done(reason) => (JobState::Done, Some(reason), None),
+        End::Failed(error) => (JobState::Failed, None, Some(error)),
+    };
+    let row: Option<Row> = diesel::sql_query(format!(
+        "WITH j AS (
+            UPDATE tributary.jobs SET
+                state = CASE WHEN again THEN 'queued' ELSE $3 END,
+                progress = CASE WHEN again THEN '{{}}' ELSE progress END,
+                run_at = CASE WHEN again THEN now() ELSE run_at END,
+                attempts = CASE WHEN again THEN 0 ELSE attempts END,
+                reason = CASE WHEN again THEN NULL ELSE $4 END,
+                started_at = CASE WHEN again THEN NULL ELSE started_at END,
+                finished_at = CASE WHEN again THEN NULL ELSE now() END,
+                error = $5, again = false, lease_owner = NULL, lease_until = NULL
+            WHERE id = $1 AND lease_owner = $2 AND state = 'running'
+            RETURNING *
+        ), noted AS (
+            {noted}
+        )
+        SELECT state = 'queued' AS requeued FROM j",
+        noted = audit(
+            "job.end",
+            "$3",
+            "jsonb_build_object('reason', $4, 'error', $5)"
+        )
+    ))
     .bind::<SqlUuid, _>(held.job)
     .bind::<SqlUuid, _>(held.owner)
     .bind::<Text, _>(state.as_str())
@@ -109,16 +113,35 @@ pub async fn wait(mut conn: &Connection, held: Held, pause: Duration, error: &st
 ///
 /// The database's.
 pub async fn cancel(mut conn: &Connection, id: Uuid) -> Result<bool> {
-    let rows = diesel::sql_query(
-        "UPDATE tributary.jobs SET
-            state = 'cancelled', reason = 'cancelled', finished_at = now(),
-            again = false, lease_owner = NULL, lease_until = NULL
-         WHERE id = $1 AND state IN ('queued', 'running', 'waiting')",
-    )
+    let rows = diesel::sql_query(format!(
+        "WITH j AS (
+            UPDATE tributary.jobs SET
+                state = 'cancelled', reason = 'cancelled', finished_at = now(),
+                again = false, lease_owner = NULL, lease_until = NULL
+            WHERE id = $1 AND state IN ('queued', 'running', 'waiting')
+            RETURNING *
+        )
+        {noted}",
+        noted = audit("job.end", "'cancelled'", "'{}'::jsonb")
+    ))
     .bind::<SqlUuid, _>(id)
     .execute(&mut conn)
     .await?;
     Ok(rows == 1)
+}
+
+/// Makes jobs that wait for their next try due now: what they waited for is there
+/// again. Returns how many there were.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn hurry(mut conn: &Connection) -> Result<usize> {
+    diesel::sql_query(
+        "UPDATE tributary.jobs SET run_at = now() WHERE state = 'waiting' AND run_at > now()",
+    )
+    .execute(&mut conn)
+    .await
 }
 
 /// An end must not fail for its explanation: Postgres holds no U+0000, and

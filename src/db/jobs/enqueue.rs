@@ -1,6 +1,6 @@
 //! Asking for work.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::{
     QueryableByName,
@@ -46,6 +46,20 @@ pub struct Enqueued {
 ///
 /// The database's.
 pub async fn enqueue(conn: &Connection, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    enqueue_shared(conn, jobs, &BTreeMap::new()).await
+}
+
+/// As [`enqueue()`], for work that is somebody's: `shares` says whose, by key. Of each
+/// kind everybody's first job is done before anybody's second, in the order given.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn enqueue_shared(
+    conn: &Connection,
+    jobs: &[NewJob],
+    shares: &BTreeMap<String, String>,
+) -> Result<Vec<Enqueued>> {
     let mut answers = HashMap::new();
     let mut rest: Vec<_> = jobs.iter().enumerate().collect();
     // One statement cannot touch a row twice, so repetitions take a turn each.
@@ -57,8 +71,14 @@ pub async fn enqueue(conn: &Connection, jobs: &[NewJob]) -> Result<Vec<Enqueued>
                 .or_insert((at, job));
             taken
         });
-        let (positions, turn): (Vec<_>, Vec<_>) = turn.into_values().unzip();
-        answers.extend(positions.into_iter().zip(upsert(conn, &turn).await?));
+        let mut turn: Vec<_> = turn.into_values().collect();
+        turn.sort_unstable_by_key(|(at, _)| *at);
+        let (positions, turn): (Vec<_>, Vec<_>) = turn.into_iter().unzip();
+        answers.extend(
+            positions
+                .into_iter()
+                .zip(upsert(conn, &turn, shares).await?),
+        );
     }
     Ok((0..jobs.len())
         .filter_map(|at| answers.remove(&at))
@@ -67,8 +87,14 @@ pub async fn enqueue(conn: &Connection, jobs: &[NewJob]) -> Result<Vec<Enqueued>
 
 // In the order of the index, so that two askers never wait for each other.
 const UPSERT: &str = "
-    INSERT INTO tributary.jobs AS j (id, kind, key, payload)
-    SELECT * FROM unnest($1, $2, $3, $4) AS asked (id, kind, key, payload)
+    INSERT INTO tributary.jobs AS j (id, kind, key, payload, share, turn)
+    SELECT id, kind, key, payload, share,
+           CASE WHEN share = '' THEN 0 ELSE before.count + rank() OVER (PARTITION BY kind, share ORDER BY position) - 1 END
+    FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS asked (id, kind, key, payload, share, position)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM tributary.jobs a
+        WHERE a.kind = asked.kind AND a.share = asked.share AND asked.share <> ''
+          AND a.state IN ('queued', 'running', 'waiting')) AS before
     ORDER BY kind, key
     ON CONFLICT (kind, key) WHERE state IN ('queued', 'running', 'waiting') DO UPDATE SET
         again = j.again OR j.state = 'running',
@@ -90,7 +116,12 @@ struct Row {
     key: String,
 }
 
-async fn upsert(mut conn: &Connection, jobs: &[&NewJob]) -> Result<Vec<Enqueued>> {
+async fn upsert(
+    mut conn: &Connection,
+    jobs: &[&NewJob],
+    shares: &BTreeMap<String, String>,
+) -> Result<Vec<Enqueued>> {
+    let share = |job: &&NewJob| shares.get(&job.key).map_or("", String::as_str);
     let ids: Vec<Uuid> = jobs.iter().map(|_| new_id()).collect();
     let rows: Vec<Row> = diesel::sql_query(UPSERT)
         .bind::<Array<SqlUuid>, _>(&ids)
@@ -101,6 +132,7 @@ async fn upsert(mut conn: &Connection, jobs: &[&NewJob]) -> Result<Vec<Enqueued>
                 .map(|job| Value::Object(job.payload.clone()))
                 .collect::<Vec<_>>(),
         )
+        .bind::<Array<Text>, _>(jobs.iter().map(share).collect::<Vec<_>>())
         .load(&mut conn)
         .await?;
     let found: HashMap<_, _> = rows

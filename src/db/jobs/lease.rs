@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{COLUMNS, Job};
+use super::{COLUMNS, Job, audit};
 use crate::db::{Connection, Result};
 
 /// A job in somebody's hands.
@@ -40,23 +40,23 @@ pub async fn claim(
     wanted: &[Wanted],
     lease: Duration,
 ) -> Result<Vec<Job>> {
-    // An expired lease comes first: it has waited longest. `picked` orders the
-    // rest; a share per customer would go there. It may lock a row more than it
-    // takes, which another replica then finds at its next look.
+    // An expired lease comes first: it has waited longest. Of the rest everybody's
+    // first comes before anybody's second. It may lock a row more than it takes,
+    // which another replica then finds at its next look.
     let sql = format!(
         "WITH found AS MATERIALIZED (
             SELECT w.kind, w.free, f.* FROM unnest($2, $3) AS w (kind, free)
             CROSS JOIN LATERAL (
-                (SELECT id, run_at, 0 AS turn FROM tributary.jobs
+                (SELECT id, run_at, -1 AS turn FROM tributary.jobs
                  WHERE kind = w.kind AND state = 'running' AND lease_until < now()
                  ORDER BY lease_until LIMIT w.free FOR UPDATE SKIP LOCKED)
             ) f
             UNION ALL
             SELECT w.kind, w.free, f.* FROM unnest($2, $3) AS w (kind, free)
             CROSS JOIN LATERAL (
-                (SELECT id, run_at, 1 AS turn FROM tributary.jobs
+                (SELECT id, run_at, turn FROM tributary.jobs
                  WHERE kind = w.kind AND state IN ('queued', 'waiting') AND run_at <= now()
-                 ORDER BY run_at, id LIMIT w.free FOR UPDATE SKIP LOCKED)
+                 ORDER BY turn, run_at, id LIMIT w.free FOR UPDATE SKIP LOCKED)
             ) f
         ), picked AS (
             SELECT id FROM (
@@ -73,8 +73,11 @@ pub async fn claim(
                 lease_until = now() + make_interval(secs => $4)
             WHERE id IN (SELECT id FROM picked)
             RETURNING j.*
+        ), noted AS (
+            {noted} WHERE j.started_at = now()
         )
-        SELECT {COLUMNS} FROM j ORDER BY j.run_at, j.id"
+        SELECT {COLUMNS} FROM j ORDER BY j.turn, j.run_at, j.id",
+        noted = audit("job.start", "'ok'", "'{}'::jsonb")
     );
     diesel::sql_query(sql)
         .bind::<SqlUuid, _>(owner)

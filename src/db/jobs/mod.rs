@@ -22,8 +22,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::{
-    end::{Ended, cancel, fail, finish, wait},
-    enqueue::{Enqueued, NewJob, enqueue},
+    end::{End, Ended, cancel, end, hurry, wait},
+    enqueue::{Enqueued, NewJob, enqueue, enqueue_shared},
     lease::{Held, Wanted, claim, progress, release, renew},
     read::{Filter, get, list},
 };
@@ -130,3 +130,13 @@ impl FromSql<Text, Pg> for JobState {
 /// The columns of [`Job`] in a statement that calls the table `j`.
 const COLUMNS: &str = "j.id, j.kind, j.key, j.payload, j.progress, j.state, j.again, j.run_at, \
      j.attempts, j.reason, j.error, j.created_at, j.started_at, j.finished_at";
+
+/// Writes an audit row for each of the jobs `j`.
+pub(super) fn audit(action: &str, outcome: &str, details: &str) -> String {
+    format!(
+        "INSERT INTO tributary.audit (id, at, actor, action, target, outcome, details)
+         SELECT tributary.uuid_v7(), now(), 'tributary', '{action}', j.id::text, {outcome},
+                jsonb_build_object('kind', j.kind, 'key', j.key) || {details}
+         FROM j"
+    )
+}

@@ -50,7 +50,7 @@ async fn a_link_maps_what_is_known_and_queues_the_rest() {
     assert_eq!(
         jobs,
         [
-            "backfill !dm:lab.local {\"days\": 30, \"pageSize\": 500, \"maxMessages\": 5000}",
+            "backfill !dm:lab.local {\"days\": 30, \"maxMessages\": 5000}",
             "discover !dm:lab.local {}",
             "discover !quiet:lab.local {}",
             "discover_bridge meta {}",

@@ -1,63 +1,17 @@
 //! Dead letters that a page of history makes good.
 
-use std::sync::Arc;
-
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::RunQueryDsl as _;
-use serde_json::{Map, json};
-use tokio_util::sync::CancellationToken;
-use tributary::{
-    config,
-    db::jobs::{JobState, NewJob},
-    jobs::{
-        Handlers, KindLimits, Runner, Timing, Waker,
-        backfill::{Backfill, Span},
-        reconcile::Reconcile,
-    },
-    matrix::client::{CallLimits, Homeserver},
-};
+use serde_json::{Map, Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path_regex};
 
 use crate::support::{
-    eventually,
+    walking::{self, done, span},
     world::{World, text},
 };
 
 const ROOM: &str = "!dm:lab.local";
 const CAROL: &str = "@facebook_2001:lab.local";
-
-fn start(world: &World, homeserver: &MockServer) -> CancellationToken {
-    let homeserver = config::Homeserver {
-        url: homeserver.uri().parse().unwrap(),
-        server_name: "lab.local".to_owned(),
-    };
-    let homeserver = Homeserver::new(&homeserver, "as".into(), &CallLimits::default()).unwrap();
-    let backfill = Backfill {
-        ingest: world.ingest.clone(),
-        homeserver: homeserver.clone(),
-        page_size: 500,
-    };
-    let reconcile = Reconcile {
-        ingest: world.ingest.clone(),
-        homeserver,
-    };
-    let limits = || KindLimits {
-        concurrency: 1,
-        max_attempts: None,
-    };
-    let stop = CancellationToken::new();
-    let runner = Runner::new(
-        world.db.clone(),
-        Handlers::default()
-            .with(backfill, limits())
-            .with(reconcile, limits()),
-        Waker::new(Arc::clone(&world.ingest.jobs)),
-        Timing::default(),
-        stop.clone(),
-    );
-    tokio::spawn(runner.run());
-    stop
-}
 
 /// The letters: id, event and arrival of each.
 async fn letters(world: &World) -> Vec<String> {
@@ -78,7 +32,7 @@ async fn letters(world: &World) -> Vec<String> {
 }
 
 /// Runs a job over a page on which two events have letters: one folds now.
-async fn walk(kind: &'static str, payload: Map<String, serde_json::Value>) {
+async fn walk(kind: &'static str, payload: Map<String, Value>) {
     let world = World::new().await;
     let alice = world.customer("alice", "1001").await;
     world.direct(ROOM, &alice, "1001", "2001").await;
@@ -98,19 +52,8 @@ async fn walk(kind: &'static str, payload: Map<String, serde_json::Value>) {
         .respond_with(ResponseTemplate::new(200).set_body_json(page))
         .mount(&homeserver)
         .await;
-    let stop = start(&world, &homeserver);
-    let job = NewJob {
-        kind,
-        key: ROOM.to_owned(),
-        payload,
-    };
-    let conn = world.db.get().await.unwrap();
-    let jobs = tributary::db::jobs::enqueue(&conn, &[job]).await.unwrap();
-    eventually("the walk is over", async || {
-        Some(super::get(&world.db, jobs[0].id).await).filter(|job| job.state == JobState::Done)
-    })
-    .await;
-    stop.cancel();
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, kind, ROOM, payload).await;
     assert_eq!(letters(&world).await, before[..2], "{kind}");
     let stored = "SELECT count(*) FROM tributary.messages WHERE body = 'after all'";
     assert_eq!(world.count(stored).await, 1, "{kind}");
@@ -118,11 +61,7 @@ async fn walk(kind: &'static str, payload: Map<String, serde_json::Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_removes_the_letters_that_it_makes_good() {
-    let span = Span {
-        days: 30,
-        max_messages: 100,
-    };
-    walk("backfill", span.payload()).await;
+    walk("backfill", span(30, 100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,104 +1,106 @@
 //! What was never pushed, at any depth.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
-use tributary::{
-    config,
-    db::jobs::{JobState, NewJob},
-    jobs::{Handlers, KindLimits, Runner, Timing, Waker, reconcile::Reconcile},
-    matrix::client::{CallLimits, Homeserver},
-};
-use wiremock::{
-    Mock, MockServer, Request, ResponseTemplate,
-    matchers::{path_regex, query_param},
-};
 
 use crate::support::{
-    eventually,
+    walking::{self, History, done},
     world::{World, text},
 };
 
 const ROOM: &str = "!dm:lab.local";
 const CAROL: &str = "@facebook_2001:lab.local";
+const MESSAGES: &str = "SELECT count(*) FROM tributary.messages";
 
-fn start(world: &World, homeserver: &MockServer) -> CancellationToken {
-    let homeserver = config::Homeserver {
-        url: homeserver.uri().parse().unwrap(),
-        server_name: "lab.local".to_owned(),
-    };
-    let reconcile = Reconcile {
-        ingest: world.ingest.clone(),
-        homeserver: Homeserver::new(&homeserver, "as".into(), &CallLimits::default()).unwrap(),
-    };
-    let limits = KindLimits {
-        concurrency: 1,
-        max_attempts: None,
-    };
-    let stop = CancellationToken::new();
-    let runner = Runner::new(
-        world.db.clone(),
-        Handlers::default().with(reconcile, limits),
-        Waker::new(Arc::clone(&world.ingest.jobs)),
-        Timing::default(),
-        stop.clone(),
-    );
-    tokio::spawn(runner.run());
-    stop
-}
-
+/// A message of so many milliseconds ago.
 fn aged(event_id: &str, age: i64) -> Value {
     let mut event = text(ROOM, event_id, CAROL, event_id);
     event["unsigned"]["age"] = json!(age);
     event
 }
 
-fn page(event: &Value, end: &str) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({"start": "s", "chunk": [event], "end": end}))
+async fn world() -> World {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct(ROOM, &alice, "1001", "2001").await;
+    world
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_message_is_found_behind_those_that_came_after_it() {
-    let world = World::new().await;
-    let alice = world.customer("alice", "1001").await;
-    world.direct(ROOM, &alice, "1001", "2001").await;
-    let (newest, lost) = (aged("$newest", 0), aged("$lost", 0));
+    let world = world().await;
+    let history = History::default();
     // From before the mapping: that is for backfill.
-    let older = aged("$older", 3_600_000);
-    world.push("1", std::slice::from_ref(&newest)).await;
-    let homeserver = MockServer::start().await;
-    for (from, event, end) in [("b", &lost, "c"), ("c", &older, "d")] {
-        Mock::given(path_regex("/messages$"))
-            .and(query_param("from", from))
-            .respond_with(page(event, end))
-            .expect(1)
-            .mount(&homeserver)
-            .await;
-    }
-    Mock::given(path_regex("/messages$"))
-        .and(|request: &Request| !request.url.query_pairs().any(|(key, _)| key == "from"))
-        .respond_with(page(&newest, "b"))
-        .expect(1)
-        .mount(&homeserver)
-        .await;
-    let stop = start(&world, &homeserver);
-    let job = NewJob {
-        kind: "reconcile",
-        key: ROOM.to_owned(),
-        payload: Map::new(),
-    };
-    let conn = world.db.get().await.unwrap();
-    let jobs = tributary::db::jobs::enqueue(&conn, &[job]).await.unwrap();
-    eventually("the room is compared", async || {
-        Some(super::get(&world.db, jobs[0].id).await).filter(|job| job.state == JobState::Done)
-    })
-    .await;
-    stop.cancel();
-    let lost = "SELECT count(*) FROM tributary.messages WHERE event_id = '$lost'";
-    assert_eq!(world.count(lost).await, 1);
-    let all = "SELECT count(*) FROM tributary.messages";
-    assert_eq!(world.count(all).await, 2);
+    history.add((0..100).map(|n| aged(&format!("$older{n}"), 3_600_000)));
+    let lost = (0..60).map(|n| aged(&format!("$lost{n}"), 0));
+    history.add(lost);
+    let newest: Vec<_> = (0..50).map(|n| aged(&format!("$newest{n}"), 0)).collect();
+    world.push("1", &newest).await;
+    history.add(newest);
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    assert_eq!(world.count(MESSAGES).await, 110);
+    assert_eq!(history.asked(), ["b -", "b old.160", "b old.110"]);
     let compared = "SELECT count(*) FROM tributary.rooms WHERE reconciled_at IS NOT NULL";
     assert_eq!(world.count(compared).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_compared_is_read_on_from_its_newest_page() {
+    let world = world().await;
+    let history = History::default();
+    history.add((0..70).map(|n| aged(&format!("${n}"), 0)));
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    let compare = async || {
+        done(&world, "reconcile", ROOM, Map::new()).await;
+        (world.count(MESSAGES).await, history.asked())
+    };
+    let (stored, asked) = compare().await;
+    assert_eq!((stored, asked), (70, vec!["b -".into(), "b old.20".into()]));
+    history.add((70..180).map(|n| aged(&format!("${n}"), 0)));
+    let (stored, asked) = compare().await;
+    assert_eq!(stored, 180);
+    assert_eq!(
+        asked,
+        [
+            "f old.20",
+            "f old.70",
+            "f old.120",
+            "f old.170",
+            "f old.180"
+        ]
+    );
+    // Its newest page once more: of two that are sent at once the first may come last.
+    let (stored, asked) = compare().await;
+    assert_eq!(
+        (stored, asked),
+        (180, vec!["f old.170".into(), "f old.180".into()])
+    );
+    history.forget_tokens();
+    history.add([aged("$last", 0)]);
+    let (stored, asked) = compare().await;
+    assert_eq!(stored, 181);
+    assert_eq!(asked[..2], ["f old.170", "b -"]);
+}
+
+/// What came while nobody was there is not theirs who come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_in_which_nobody_saw_the_room_is_not_read() {
+    let world = world().await;
+    let history = History::default();
+    history.add([aged("$seen", 0)]);
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    let mut conn = world.db.get().await.unwrap();
+    diesel_async::SimpleAsyncConnection::batch_execute(
+        &mut conn,
+        "UPDATE tributary.rooms SET reconciled_at = now() - interval '1 hour', reconcile_token = 'old.0'",
+    )
+    .await
+    .unwrap();
+    history.asked();
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    assert_eq!(history.asked(), ["b -"]);
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tributary::{
     db::{
         Connection,
-        jobs::{self, Ended, Filter, Held, Job, JobState, Wanted},
+        jobs::{self, End, Ended, Filter, Held, Job, JobState, Wanted},
     },
     model::new_id,
 };
@@ -176,6 +176,25 @@ async fn jobs_are_claimed_by_kind_in_order_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everybodys_first_job_comes_before_anybodys_second() {
+    let database = TestDatabase::new().await;
+    let conn = database.pool().get().await.unwrap();
+    let ask = async |user: &str, keys: &[&str]| {
+        let jobs: Vec<_> = keys.iter().map(|key| job(key, empty())).collect();
+        let shares = keys.iter().map(|key| ((*key).to_owned(), user.to_owned()));
+        let shares = shares.collect();
+        jobs::enqueue_shared(&conn, &jobs, &shares).await.unwrap();
+    };
+    ask("alice", &["a3", "a2", "a1"]).await;
+    ask("bob", &["b1"]).await;
+    ask("alice", &["a0"]).await;
+    ask("bob", &["b2"]).await;
+    let claimed = claim(&conn, 9, LEASE).await;
+    let keys: Vec<_> = claimed.iter().map(|(_, job)| job.key.as_str()).collect();
+    assert_eq!(keys, ["a3", "b1", "a2", "b2", "a1", "a0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_expired_lease_is_taken_over_before_what_is_due() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
@@ -192,11 +211,11 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
     assert!(!jobs::release(&conn, dead).await.unwrap());
     assert!(!jobs::wait(&conn, dead, LEASE, "dead").await.unwrap());
     assert_eq!(
-        jobs::finish(&conn, dead, "dead").await.unwrap(),
+        jobs::end(&conn, dead, End::Done("dead")).await.unwrap(),
         Ended::LeaseLost
     );
     assert_eq!(
-        jobs::fail(&conn, dead, "dead").await.unwrap(),
+        jobs::end(&conn, dead, End::Failed("dead")).await.unwrap(),
         Ended::LeaseLost
     );
 
@@ -207,7 +226,7 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
             .unwrap()
     );
     assert_eq!(
-        jobs::finish(&conn, alive, "days").await.unwrap(),
+        jobs::end(&conn, alive, End::Done("days")).await.unwrap(),
         Ended::ForGood
     );
     let row = get(&pool, id).await;
@@ -311,8 +330,8 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
         assert_eq!((asked.id, asked.created), (id, false));
         assert!(get(&pool, id).await.again);
         let ended = match end {
-            JobState::Done => jobs::finish(&conn, held, "days").await,
-            _ => jobs::fail(&conn, held, "no").await,
+            JobState::Done => jobs::end(&conn, held, End::Done("days")).await,
+            _ => jobs::end(&conn, held, End::Failed("no")).await,
         };
         assert_eq!(ended.unwrap(), Ended::Again);
         let row = get(&pool, id).await;
@@ -325,7 +344,7 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
     }
     let (held, _) = claim_one(&conn).await;
     assert_eq!(
-        jobs::fail(&conn, held, "no \0").await.unwrap(),
+        jobs::end(&conn, held, End::Failed("no \0")).await.unwrap(),
         Ended::ForGood
     );
     let row = get(&pool, id).await;

@@ -8,6 +8,7 @@ pub(crate) mod ownership;
 pub(crate) mod postgres;
 pub(crate) mod pushes;
 pub(crate) mod server;
+pub(crate) mod walking;
 pub(crate) mod world;
 
 use std::{future::Future, time::Duration};

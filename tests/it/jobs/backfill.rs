@@ -1,0 +1,137 @@
+//! Walking back: to the limits, further later on, and over again for whoever comes.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    walking::{self, History, done, span},
+    world::{World, member, text},
+};
+
+const ROOM: &str = "!dm:lab.local";
+const CAROL: &str = "@facebook_2001:lab.local";
+const DAY: i64 = 24 * 60 * 60 * 1000;
+const MESSAGES: &str = "SELECT count(*) FROM tributary.messages";
+
+/// A message of so many days ago.
+fn message(n: i64, days: i64) -> Value {
+    let mut event = text(ROOM, &format!("${n}"), CAROL, "hello");
+    event["unsigned"]["age"] = json!(days * DAY);
+    event["origin_server_ts"] = json!(event["origin_server_ts"].as_i64().unwrap() - days * DAY);
+    event
+}
+
+/// Alice's room, and twelve messages, one of each day, the newest of today.
+async fn world() -> (World, History) {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct(ROOM, &alice, "1001", "2001").await;
+    let history = History::default();
+    history.add((0..12).rev().map(|days| message(days, days)));
+    (world, history)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_walk_goes_on_where_the_one_before_has_ended() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    let walk = async |days, max| {
+        let job = done(&world, "backfill", ROOM, span(days, max)).await;
+        let fetched = job.progress["fetched"].as_u64();
+        (
+            job.reason.unwrap(),
+            fetched,
+            world.count(MESSAGES).await,
+            history.asked(),
+        )
+    };
+    let (reason, fetched, stored, asked) = walk(30, 7).await;
+    assert_eq!((reason.as_str(), fetched, stored), ("messages", Some(7), 7));
+    assert_eq!(asked, ["b -", "b old.7"]);
+    // No further: nothing is asked.
+    let (reason, fetched, stored, asked) = walk(30, 7).await;
+    assert_eq!((reason.as_str(), fetched, stored), ("messages", None, 7));
+    assert!(asked.is_empty(), "{asked:?}");
+    // From the page on of which something was left out.
+    let (reason, fetched, stored, asked) = walk(30, 100).await;
+    assert_eq!((reason.as_str(), fetched, stored), ("start", Some(7), 12));
+    assert_eq!(asked, ["b old.7", "b old.2"]);
+    let (reason, .., asked) = walk(365, 1000).await;
+    assert_eq!((reason.as_str(), asked.len()), ("start", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_days_go_on_where_fewer_have_ended() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    let walk = async |days| {
+        let job = done(&world, "backfill", ROOM, span(days, 1000)).await;
+        (
+            job.reason.unwrap(),
+            world.count(MESSAGES).await,
+            history.asked(),
+        )
+    };
+    // The second page has one message that is young enough, the third none.
+    let (reason, stored, asked) = walk(6).await;
+    assert_eq!((reason.as_str(), stored), ("days", 6));
+    assert_eq!(asked, ["b -", "b old.7", "b old.2"]);
+    let (reason, stored, asked) = walk(6).await;
+    assert_eq!((reason.as_str(), stored, asked.len()), ("days", 6, 0));
+    let (reason, stored, asked) = walk(90).await;
+    assert_eq!((reason.as_str(), stored), ("start", 12));
+    assert_eq!(asked, ["b old.7", "b old.2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_whose_token_is_forgotten_starts_from_now() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "backfill", ROOM, span(30, 7)).await;
+    history.forget_tokens();
+    history.asked();
+    let job = done(&world, "backfill", ROOM, span(30, 100)).await;
+    assert_eq!(job.reason.as_deref(), Some("start"));
+    assert_eq!(history.asked(), ["b old.7", "b -", "b new.7", "b new.2"]);
+    assert_eq!(world.count(MESSAGES).await, 12);
+}
+
+/// What was received before somebody came back is not theirs, and was not kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gains_access_has_the_room_walked_again() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "backfill", ROOM, span(30, 100)).await;
+    history.asked();
+    world.customer("bob", "1002").await;
+    let join = member(ROOM, "$bob", "@bob:lab.local", "join", "Bob");
+    world.push("bob", &[join]).await;
+    done(&world, "backfill", ROOM, span(30, 100)).await;
+    assert_eq!(history.asked(), ["b -", "b old.7", "b old.2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_beginning_and_its_end_are_written_down_and_told() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    let job = done(&world, "backfill", ROOM, span(30, 100)).await;
+    for (action, outcome) in [("job.start", "ok"), ("job.end", "done")] {
+        let rows = format!(
+            "SELECT count(*) FROM tributary.audit
+             WHERE actor = 'tributary' AND action = '{action}' AND outcome = '{outcome}'
+               AND target = '{}' AND details ->> 'key' = '{ROOM}'",
+            job.id
+        );
+        assert_eq!(world.count(&rows).await, 1, "{action}");
+    }
+    // Three pages in less than a second: the first is told, and the end.
+    let told = "SELECT count(*) FROM tributary.outbox WHERE kind = 'backfill.progress'";
+    assert_eq!(world.count(told).await, 2);
+    let last = "SELECT count(*) FROM tributary.outbox o WHERE kind = 'backfill.progress'
+                AND position = (SELECT max(position) FROM tributary.outbox)";
+    assert_eq!(world.count(last).await, 1);
+}
