@@ -14,6 +14,7 @@ use crate::{
     health::HealthState,
     ingest::Ingest,
     matrix::bridges::Bridges,
+    operator::Operator,
     stream::Feed,
 };
 
@@ -29,6 +30,8 @@ pub struct App {
     pub ingest: Ingest,
     /// Knows who owns which Matrix user.
     pub accounts: Accounts,
+    /// Does what the operator asks for.
+    pub operator: Operator,
     /// Tells sockets that there is something new.
     pub feed: Feed,
     /// Knows Clerk's session tokens.
@@ -90,6 +93,7 @@ impl App {
         };
         Ok(Self {
             accounts: Accounts::new(&config, ingest.clone(), openid),
+            operator: Operator::new(&config, ingest.clone()),
             clerk: Verifier::new(&config.clerk, clock.clone())?,
             hs_token: HsToken::new(&identity.hs_token),
             manager_keys: ApiKeyRing::new(&config.manager.api_key),

@@ -32,6 +32,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod matrix;
 pub mod model;
+pub mod operator;
 pub mod stream;
 pub mod telemetry;
 pub mod ws;

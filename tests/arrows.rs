@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     (
         "accounts",
         &["auth", "config", "db", "ingest", "matrix", "model"],
@@ -19,13 +19,15 @@ const ARROWS: [(&str, &[&str]); 19] = [
     (
         "api",
         &[
-            "accounts", "app", "auth", "config", "db", "ingest", "matrix", "model", "stream",
+            "accounts", "app", "auth", "config", "db", "ingest", "matrix", "model", "operator",
+            "stream",
         ],
     ),
     (
         "app",
         &[
-            "accounts", "auth", "clock", "config", "db", "health", "ingest", "matrix", "stream",
+            "accounts", "auth", "clock", "config", "db", "health", "ingest", "matrix", "operator",
+            "stream",
         ],
     ),
     ("auth", &["clock", "config"]),
@@ -64,6 +66,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("main", &[]),
     ("matrix", &["config", "model"]),
     ("model", &[]),
+    ("operator", &["config", "db", "ingest", "model"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),
     ("ws", &["app", "auth", "db", "model", "stream"]),

@@ -139,7 +139,7 @@ const NOT_FOUND: Refused = Refused::NotFound("code");
 
 /// Makes a provisional connection a user's: as the one of theirs that waits for
 /// it, or as itself.
-async fn hand_over(
+pub(super) async fn hand_over(
     conn: &mut Connection,
     user_id: &str,
     provisional: Uuid,

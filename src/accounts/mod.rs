@@ -2,7 +2,8 @@
 //!
 //! The desktop companion reports a login and gets a code ([`Accounts::report`]);
 //! a signed-in person redeems it ([`Accounts::link`]), and from then on sees the
-//! Matrix user's portals; [`Accounts::disconnect`] ends that. What the bridge says
+//! Matrix user's portals; [`Accounts::disconnect`] ends that. The operator may link an
+//! account without a code ([`Accounts::import`]). What the bridge says
 //! ([`Accounts::bridge_state`]) is displayed and decides nothing else.
 //!
 //! Each operation is one transaction and leaves an audit row, also when it is
@@ -13,6 +14,7 @@ mod connect;
 mod disconnect;
 mod effects;
 mod identity;
+mod import;
 mod link;
 mod mapping;
 mod report;
@@ -29,6 +31,7 @@ use crate::{
 };
 
 pub use self::{
+    import::{Import, Imported},
     report::{OpenIdToken, Report, Reported},
     state::Push,
 };
@@ -66,6 +69,12 @@ pub enum Error {
     /// It could not; nothing of it is kept.
     #[error(transparent)]
     Database(#[from] db::Error),
+}
+
+impl From<db::QueryError> for Error {
+    fn from(error: db::QueryError) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// A refusal, in words that the caller may see.

@@ -84,14 +84,14 @@ pub struct Reported {
     pub link_code_expires_at: Option<DateTime<Utc>>,
 }
 
-/// A report that is proven and makes sense.
-struct Claim {
-    bridge_id: String,
-    matrix_user_id: String,
-    bridge_user_id: Option<String>,
-    remote_name: Option<String>,
-    status: Status,
-    token_hash: Option<[u8; 32]>,
+/// What is said of a login, once it is proven and makes sense.
+pub(super) struct Claim {
+    pub(super) bridge_id: String,
+    pub(super) matrix_user_id: String,
+    pub(super) bridge_user_id: Option<String>,
+    pub(super) remote_name: Option<String>,
+    pub(super) status: Status,
+    pub(super) token_hash: Option<[u8; 32]>,
 }
 
 impl Accounts {
@@ -240,7 +240,7 @@ impl Accounts {
     }
 
     /// Writes down what the companion says of the login.
-    async fn describe(
+    pub(super) async fn describe(
         &self,
         conn: &mut Connection,
         account: &Account,

@@ -89,6 +89,43 @@ fn operator(app: &AppState) -> OpenApiRouter<AppState> {
             "dead_letter.replay",
             routes!(admin::dead_letters::replay::replay_dead_letter),
         ))
+        .routes(audited(
+            "backfill.start",
+            routes!(admin::backfill::start::start_backfill),
+        ))
+        .routes(audited(
+            "backfill.list",
+            routes!(admin::backfill::list::list_backfills),
+        ))
+        .routes(audited(
+            "backfill.get",
+            routes!(admin::backfill::get::get_backfill),
+        ))
+        .routes(audited(
+            "backfill.cancel",
+            routes!(admin::backfill::cancel::cancel_backfill),
+        ))
+        .routes(audited(
+            "room.list",
+            routes!(admin::rooms::list::list_rooms),
+        ))
+        .routes(audited(
+            "room.change",
+            routes!(admin::rooms::change::change_room),
+        ))
+        .routes(audited(
+            "room.reconcile",
+            routes!(admin::rooms::reconcile::reconcile_rooms),
+        ))
+        .routes(audited(
+            "connection.list",
+            routes!(admin::connections::list::list_connections),
+        ))
+        .routes(audited(
+            "connection.import",
+            routes!(admin::connections::import::import_connection),
+        ))
+        .routes(audited("audit.list", routes!(admin::audit::list_audit)))
 }
 
 /// How Tributary is; exempt from CORS, keys and limits.

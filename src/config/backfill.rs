@@ -4,9 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{Key, Kind};
 
+/// A hundred years.
+pub const MOST_DAYS: u32 = 36_500;
+/// As many as are counted.
+pub const MOST_MESSAGES: u32 = u32::MAX;
+
 pub(super) const KEYS: &[Key] = &[
-    Key::new("days", Kind::Number(1, 36_500)),
-    Key::new("max_messages", Kind::Number(1, u32::MAX as u64)),
+    Key::new("days", Kind::Number(1, MOST_DAYS as u64)),
+    Key::new("max_messages", Kind::Number(1, MOST_MESSAGES as u64)),
     Key::new("page_size", Kind::Number(1, 1000)),
     Key::new("concurrent_rooms", Kind::Number(1, 64)),
     Key::new("on_connect", Kind::Flag),

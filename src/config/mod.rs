@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     admin::Admin,
     appservice::Appservice,
-    backfill::Backfill,
+    backfill::{Backfill, MOST_DAYS, MOST_MESSAGES},
     bridges::Bridge,
     clerk::Clerk,
     database::{Database, DatabaseUrl},

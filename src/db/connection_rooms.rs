@@ -62,26 +62,17 @@ pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<
 ///
 /// # Errors
 ///
-/// When the statement fails.
-pub async fn cancel_backfills(conn: &mut Connection, room_ids: &[String]) -> QueryResult<usize> {
-    sql_query(format!(
-        "WITH j AS (
-             UPDATE tributary.jobs SET
-                 state = 'cancelled', reason = 'disconnected', finished_at = now(),
-                 again = false, lease_owner = NULL, lease_until = NULL
-             WHERE kind = 'backfill' AND key = ANY($1) AND state IN ('queued', 'running', 'waiting')
-               AND NOT EXISTS (SELECT 1 FROM tributary.room_grants g
-                               WHERE g.room_id = key AND g.until_at IS NULL)
-             RETURNING *
-         )
-         {noted}",
-        noted = jobs::audit(
-            "job.end",
-            "'cancelled'",
-            "jsonb_build_object('reason', j.reason)"
-        )
-    ))
+/// When a statement fails.
+pub async fn cancel_backfills(conn: &mut Connection, room_ids: &[String]) -> QueryResult<()> {
+    let unseen = sql_query(
+        "SELECT r.room_id FROM unnest($1::text[]) AS r(room_id)
+         WHERE NOT EXISTS (SELECT 1 FROM tributary.room_grants g
+                           WHERE g.room_id = r.room_id AND g.until_at IS NULL)",
+    )
     .bind::<Array<Text>, _>(room_ids)
-    .execute(conn)
+    .load(conn)
     .await
+    .map(ids)?;
+    jobs::call_off(conn, &["backfill"], &unseen, "disconnected").await?;
+    Ok(())
 }

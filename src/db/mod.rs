@@ -10,6 +10,7 @@
 //! statements go out one behind the other without waiting for answers, and
 //! Postgres runs them in that order, each seeing what was committed before it began.
 
+pub mod admin;
 pub mod attachments;
 pub mod audit;
 pub mod backfills;

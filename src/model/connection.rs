@@ -68,6 +68,42 @@ pub struct Connection {
     pub backfill: BackfillSummary,
 }
 
+/// A `MessengerConnection` as the operator sees it, whoever's it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Its id.
+    pub id: Uuid,
+    /// The Clerk user; none while nobody has redeemed its code.
+    pub user_id: Option<String>,
+    /// The Matrix user, once it is known.
+    pub matrix_user_id: Option<String>,
+    /// The bridge, known together with the Matrix user.
+    pub bridge_id: Option<String>,
+    /// The id on the network, once it is known.
+    pub bridge_user_id: Option<String>,
+    /// The name on the network.
+    pub remote_name: Option<String>,
+    /// How it is doing.
+    pub status: Status,
+    /// What is wrong, in the bridge's words.
+    pub error: Option<String>,
+    /// When it became the Clerk user's.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub linked_at: Option<DateTime<Utc>>,
+    /// When the Clerk user let it go.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub disconnected_at: Option<DateTime<Utc>>,
+    /// When an event of it was last stored.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// When it was first heard of.
+    #[serde(serialize_with = "super::time::milliseconds")]
+    pub created_at: DateTime<Utc>,
+    /// How its history is coming in.
+    pub backfill: BackfillSummary,
+}
+
 /// How the history of a connection's rooms is coming in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -80,4 +116,23 @@ pub struct BackfillSummary {
     pub rooms_done: i64,
     /// Messages stored.
     pub messages: i64,
+}
+
+impl BackfillSummary {
+    /// Of a connection's rooms: how many it sees, of how many the history is in or coming
+    /// in, and the messages that this brought.
+    #[must_use]
+    pub fn new(rooms_total: i64, rooms_done: i64, rooms_active: i64, messages: i64) -> Self {
+        let state = match (rooms_active, rooms_done) {
+            (1.., _) => "running",
+            (_, 1..) => "done",
+            _ => "idle",
+        };
+        Self {
+            state: state.to_owned(),
+            rooms_total,
+            rooms_done,
+            messages,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Values without I/O.
 
+pub mod audit;
+pub mod backfill;
 pub mod change;
 pub mod connection;
 pub mod conversation;
@@ -10,6 +12,7 @@ pub mod incoming;
 pub mod message;
 pub mod participant;
 pub mod portal;
+pub mod room;
 pub mod time;
 pub mod transient;
 

@@ -11,7 +11,7 @@ use super::{Problem, RETRY_SOON, retry_after};
 use crate::{
     accounts::{self, Refused},
     auth::clerk::{KEYS_UNAVAILABLE, Refusal},
-    db,
+    db, operator,
 };
 
 /// Why an endpoint of Tributary's own API does not do what it was asked.
@@ -145,6 +145,16 @@ impl From<accounts::Error> for ApiError {
         match error {
             accounts::Error::Refused(refused) => refused.into(),
             accounts::Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<operator::Error> for ApiError {
+    fn from(error: operator::Error) -> Self {
+        match error {
+            operator::Error::NotFound => Self::NotFound,
+            operator::Error::Conflict(why) => Self::Conflict(why),
+            operator::Error::Database(error) => error.into(),
         }
     }
 }

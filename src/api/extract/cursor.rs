@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::db::{
-    dead_letters,
+    admin, dead_letters,
     read::{conversations, messages},
 };
 
@@ -96,6 +96,62 @@ impl Place for dead_letters::Place {
     }
 }
 
+impl Place for admin::audit::Place {
+    const LIST: u8 = 4;
+
+    fn parts(&self) -> (DateTime<Utc>, &[u8]) {
+        (self.at, self.id.as_bytes())
+    }
+
+    fn from_parts(at: DateTime<Utc>, key: &[u8]) -> Option<Self> {
+        let id = Uuid::from_slice(key).ok()?;
+        Some(Self { at, id })
+    }
+}
+
+impl Place for admin::backfills::Place {
+    const LIST: u8 = 5;
+
+    fn parts(&self) -> (DateTime<Utc>, &[u8]) {
+        (self.created_at, self.id.as_bytes())
+    }
+
+    fn from_parts(created_at: DateTime<Utc>, key: &[u8]) -> Option<Self> {
+        let id = Uuid::from_slice(key).ok()?;
+        Some(Self { created_at, id })
+    }
+}
+
+impl Place for admin::connections::Place {
+    const LIST: u8 = 6;
+
+    fn parts(&self) -> (DateTime<Utc>, &[u8]) {
+        (self.created_at, self.id.as_bytes())
+    }
+
+    fn from_parts(created_at: DateTime<Utc>, key: &[u8]) -> Option<Self> {
+        let id = Uuid::from_slice(key).ok()?;
+        Some(Self { created_at, id })
+    }
+}
+
+impl Place for admin::rooms::Place {
+    const LIST: u8 = 7;
+
+    fn parts(&self) -> (DateTime<Utc>, &[u8]) {
+        (self.first_seen_at, self.room_id.as_bytes())
+    }
+
+    /// As of messages: no stored id has a U+0000.
+    fn from_parts(first_seen_at: DateTime<Utc>, key: &[u8]) -> Option<Self> {
+        let room_id = std::str::from_utf8(key).ok()?.to_owned();
+        (!room_id.is_empty() && !room_id.contains('\0')).then_some(Self {
+            first_seen_at,
+            room_id,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,12 +162,21 @@ mod tests {
         #[test]
         fn a_place_survives_the_wire(micros in 0..LAST_MICROSECOND, event_id in "[^\0]{1,60}", id: u128) {
             let at = DateTime::from_timestamp_micros(micros).unwrap();
+            let message_id = event_id.clone();
             let message = messages::Place { timestamp: at, event_id };
             prop_assert_eq!(decode(&encode(&message)), Some(message));
             let conversation = conversations::Place { sort_at: at, id: Uuid::from_u128(id) };
             prop_assert_eq!(decode(&encode(&conversation)), Some(conversation));
             let letter = dead_letters::Place { created_at: at, id: Uuid::from_u128(id) };
             prop_assert_eq!(decode(&encode(&letter)), Some(letter));
+            let backfill = admin::backfills::Place { created_at: at, id: Uuid::from_u128(id) };
+            prop_assert_eq!(decode(&encode(&backfill)), Some(backfill));
+            let connection = admin::connections::Place { created_at: at, id: Uuid::from_u128(id) };
+            prop_assert_eq!(decode(&encode(&connection)), Some(connection));
+            let row = admin::audit::Place { at, id: Uuid::from_u128(id) };
+            prop_assert_eq!(decode(&encode(&row)), Some(row));
+            let room = admin::rooms::Place { first_seen_at: at, room_id: message_id };
+            prop_assert_eq!(decode(&encode(&room)), Some(room));
         }
 
         #[test]

@@ -5,9 +5,11 @@ mod body;
 mod bridge;
 mod client_ip;
 mod cursor;
+mod filter;
 mod id;
 mod keys;
 mod paging;
+mod room;
 mod viewer;
 
 pub use self::{
@@ -15,9 +17,11 @@ pub use self::{
     bridge::BridgeId,
     client_ip::ClientIp,
     cursor::{Place, decode as decode_cursor, encode as encode_cursor},
+    filter::{Filter, Term},
     id::PathId,
     keys::{AdminKey, ManagerKey},
     paging::{Paging, PagingQuery},
+    room::{PathRoom, is_storable as is_storable_id},
     viewer::Viewer,
 };
 pub(super) use self::{body::LIMIT as BODY_LIMIT, id::parse as parse_id};

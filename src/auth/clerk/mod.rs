@@ -52,6 +52,12 @@ pub enum Refusal {
     Forbidden(&'static str),
 }
 
+/// Whether this looks like the id of a Clerk user.
+#[must_use]
+pub fn is_user_id(id: &str) -> bool {
+    is_id(id, "user_")
+}
+
 /// Whether `id` is `prefix` and what Clerk puts behind it.
 pub(super) fn is_id(id: &str, prefix: &str) -> bool {
     const LONGEST: usize = 255;

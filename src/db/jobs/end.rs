@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{
     OptionalExtension as _, QueryableByName,
-    sql_types::{Bool, Double, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Double, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -128,6 +128,48 @@ pub async fn cancel(mut conn: &Connection, id: Uuid) -> Result<bool> {
     .execute(&mut conn)
     .await?;
     Ok(rows == 1)
+}
+
+/// Calls off the active jobs of these kinds and keys; returns the kinds of those that
+/// there were.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn call_off(
+    mut conn: &Connection,
+    kinds: &[&str],
+    keys: &[String],
+    reason: &str,
+) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        kind: String,
+    }
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "WITH j AS (
+            UPDATE tributary.jobs SET
+                state = 'cancelled', reason = $3, finished_at = now(),
+                again = false, lease_owner = NULL, lease_until = NULL
+            WHERE kind = ANY($1) AND key = ANY($2) AND state IN ('queued', 'running', 'waiting')
+            RETURNING *
+        ), noted AS (
+            {noted}
+        )
+        SELECT kind FROM j",
+        noted = audit(
+            "job.end",
+            "'cancelled'",
+            "jsonb_build_object('reason', j.reason)"
+        )
+    ))
+    .bind::<Array<Text>, _>(kinds)
+    .bind::<Array<Text>, _>(keys)
+    .bind::<Text, _>(reason)
+    .load(&mut conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.kind).collect())
 }
 
 /// Makes jobs that wait for their next try due now: what they waited for is there

@@ -22,7 +22,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::{
-    end::{End, Ended, cancel, end, hurry, wait},
+    end::{End, Ended, call_off, cancel, end, hurry, wait},
     enqueue::{Enqueued, NewJob, enqueue, enqueue_shared},
     lease::{Held, Wanted, claim, progress, release, renew},
     read::{Filter, get, list},
@@ -132,7 +132,7 @@ const COLUMNS: &str = "j.id, j.kind, j.key, j.payload, j.progress, j.state, j.ag
      j.attempts, j.reason, j.error, j.created_at, j.started_at, j.finished_at";
 
 /// Writes an audit row for each of the jobs `j`.
-pub(super) fn audit(action: &str, outcome: &str, details: &str) -> String {
+fn audit(action: &str, outcome: &str, details: &str) -> String {
     format!(
         "INSERT INTO tributary.audit (id, at, actor, action, target, outcome, details)
          SELECT tributary.uuid_v7(), now(), 'tributary', '{action}', j.id::text, {outcome},

@@ -13,6 +13,19 @@ use crate::{
     model::connection::{BackfillSummary, Connection, Status},
 };
 
+/// Joins how the history of the rooms of connection `c` is coming in, as `r`.
+pub(in crate::db) const HISTORY: &str = "CROSS JOIN LATERAL (
+         SELECT count(*) AS total,
+                count(*) FILTER (WHERE last.state = 'done') AS done,
+                count(*) FILTER (WHERE last.state IN ('queued', 'running', 'waiting')) AS active,
+                coalesce(sum((last.progress ->> 'stored')::bigint), 0)::bigint AS messages
+         FROM tributary.room_grants g
+         LEFT JOIN LATERAL (
+             SELECT j.state, j.progress FROM tributary.jobs j
+             WHERE j.kind = 'backfill' AND j.key = g.room_id
+             ORDER BY j.created_at DESC LIMIT 1) AS last ON true
+         WHERE g.connection_id = c.id AND g.until_at IS NULL) AS r";
+
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = SqlUuid)]
@@ -49,24 +62,14 @@ pub async fn list(
     user_id: &str,
     id: Option<Uuid>,
 ) -> QueryResult<Vec<Connection>> {
-    let rows: Vec<Row> = sql_query(
+    let rows: Vec<Row> = sql_query(format!(
         "SELECT c.id, c.status, c.matrix_user_id, c.bridge_user_id, c.remote_name, c.error, c.last_sync_at,
                 r.total AS rooms_total, r.done AS rooms_done, r.active AS rooms_active, r.messages
          FROM tributary.messenger_connections c
-         CROSS JOIN LATERAL (
-             SELECT count(*) AS total,
-                    count(*) FILTER (WHERE last.state = 'done') AS done,
-                    count(*) FILTER (WHERE last.state IN ('queued', 'running', 'waiting')) AS active,
-                    coalesce(sum((last.progress ->> 'stored')::bigint), 0)::bigint AS messages
-             FROM tributary.room_grants g
-             LEFT JOIN LATERAL (
-                 SELECT j.state, j.progress FROM tributary.jobs j
-                 WHERE j.kind = 'backfill' AND j.key = g.room_id
-                 ORDER BY j.created_at DESC LIMIT 1) AS last ON true
-             WHERE g.connection_id = c.id AND g.until_at IS NULL) AS r
+         {HISTORY}
          WHERE c.user_id = $1 AND ($2::uuid IS NULL OR c.id = $2)
-         ORDER BY c.created_at DESC, c.id DESC",
-    )
+         ORDER BY c.created_at DESC, c.id DESC"
+    ))
     .bind::<Text, _>(user_id)
     .bind::<Nullable<SqlUuid>, _>(id)
     .load(conn)
@@ -76,11 +79,6 @@ pub async fn list(
 
 impl From<Row> for Connection {
     fn from(row: Row) -> Self {
-        let state = match (row.rooms_active, row.rooms_done) {
-            (1.., _) => "running",
-            (_, 1..) => "done",
-            _ => "idle",
-        };
         Self {
             id: row.id,
             // The column is checked; a word from a later version is an error to look at.
@@ -90,12 +88,12 @@ impl From<Row> for Connection {
             remote_name: row.remote_name,
             error: row.error,
             last_sync_at: row.last_sync_at,
-            backfill: BackfillSummary {
-                state: state.to_owned(),
-                rooms_total: row.rooms_total,
-                rooms_done: row.rooms_done,
-                messages: row.messages,
-            },
+            backfill: BackfillSummary::new(
+                row.rooms_total,
+                row.rooms_done,
+                row.rooms_active,
+                row.messages,
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{
     mpsc,
 };
 
+use diesel_async::SimpleAsyncConnection as _;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -128,6 +129,57 @@ async fn a_leave_is_not_undone_by_a_state_from_before_it() {
 
     let open = "SELECT count(*) FROM tributary.room_grants WHERE until_at IS NULL";
     assert_eq!(world.count(open).await, 0);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
+    let world = World::new().await;
+    world.customer("alice", "1001").await;
+    let joined = member(ROOM, "$join", ALICE, "join", "Alice");
+    let homeserver = MockServer::start().await;
+    let state = ResponseTemplate::new(200).set_body_json(portal_with(&joined));
+    Mock::given(path_regex("/state$"))
+        .respond_with(state)
+        .mount(&homeserver)
+        .await;
+    let stop = start(&world, &homeserver);
+    let conn = world.db.get().await.unwrap();
+    for (room_id, switches, backfills) in [
+        ("!on:lab.local", "true, true", 1),
+        ("!when-asked:lab.local", "true, false", 0),
+        ("!off:lab.local", "false, true", 0),
+    ] {
+        let note = format!(
+            "INSERT INTO tributary.rooms (room_id, enabled, backfill) VALUES ('{room_id}', {switches})"
+        );
+        (&*conn).batch_execute(&note).await.unwrap();
+        let discover = NewJob {
+            kind: "discover",
+            key: room_id.to_owned(),
+            payload: Map::new(),
+        };
+        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
+        let id = jobs.unwrap()[0].id;
+        eventually("the room is resolved", async || {
+            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
+        })
+        .await;
+        let queued = format!(
+            "SELECT count(*) FROM tributary.jobs WHERE kind = 'backfill' AND key = '{room_id}'"
+        );
+        assert_eq!(world.count(&queued).await, backfills, "{room_id}");
+        let grants =
+            format!("SELECT count(*) FROM tributary.room_grants WHERE room_id = '{room_id}'");
+        assert_eq!(world.count(&grants).await, 1, "{room_id}");
+        let members =
+            format!("SELECT count(*) FROM tributary.state_events WHERE room_id = '{room_id}'");
+        assert_eq!(
+            world.count(&members).await > 0,
+            room_id != "!off:lab.local",
+            "{room_id}"
+        );
+    }
     stop.cancel();
 }
 

@@ -96,6 +96,12 @@ impl TestApp {
         Answer::of(self.request(method, path).bearer_auth(ADMIN_KEY)).await
     }
 
+    /// A request of the operator with a body.
+    pub(crate) async fn admin_with(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).bearer_auth(ADMIN_KEY);
+        Answer::of(request.json(body)).await
+    }
+
     pub(crate) async fn get(&self, user: &str, path: &str) -> Answer {
         Answer::of(self.viewer(user, Method::GET, path)).await
     }

@@ -1,0 +1,2 @@
+DROP INDEX tributary.rooms_first_seen;
+DROP INDEX tributary.jobs_backfills;

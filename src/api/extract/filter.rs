@@ -1,0 +1,38 @@
+//! What narrows a list, from its query.
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::api::ApiError;
+
+/// The filters of a list. What else is in the query is not theirs.
+#[derive(Debug)]
+pub struct Filter<T>(pub T);
+
+impl<T: de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Filter<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query
+            .map(|Query(filter)| Self(filter))
+            .map_err(|_| ApiError::invalid("a filter of the list can't be read"))
+    }
+}
+
+/// A text to compare with. Postgres takes no U+0000, and nothing stored has one.
+#[derive(Debug, Clone)]
+pub struct Term(pub String);
+
+impl<'de> Deserialize<'de> for Term {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.contains('\0') {
+            return Err(de::Error::custom("U+0000"));
+        }
+        Ok(Self(text))
+    }
+}

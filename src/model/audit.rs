@@ -1,0 +1,34 @@
+//! The audit as the operator reads it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Who did what, when, from where, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRow {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    #[serde(serialize_with = "super::time::milliseconds")]
+    pub at: DateTime<Utc>,
+    /// A Clerk user id, `manager`, `admin`, `bridge:<id>`, or `unknown` for a key that is none.
+    #[schema(example = "admin")]
+    pub actor: String,
+    /// What was done.
+    #[schema(example = "backfill.start")]
+    pub action: String,
+    /// To what: an id.
+    pub target: Option<String>,
+    /// The address it came from; none for what Tributary did by itself.
+    pub origin: Option<String>,
+    /// `ok`, or the `code` of the error.
+    #[schema(example = "ok")]
+    pub outcome: String,
+    /// More of it.
+    #[schema(value_type = Object)]
+    pub details: Value,
+}

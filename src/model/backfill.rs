@@ -1,0 +1,43 @@
+//! Backfills as the operator sees them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A walk over a room's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Backfill {
+    /// Its id.
+    pub id: Uuid,
+    /// Its Matrix room.
+    pub room_id: String,
+    /// The room's conversation.
+    pub conversation_id: Option<Uuid>,
+    /// `queued`, `running`, `waiting` (to be tried again), `done`, `failed` or `cancelled`.
+    #[schema(example = "running")]
+    pub state: String,
+    /// Why it ended: `days`, `messages`, `start`, `cancelled`, ...
+    pub reason: Option<String>,
+    /// Events read.
+    pub fetched: i64,
+    /// Messages that were new.
+    pub stored: i64,
+    /// The time of the oldest message read so far.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub oldest_at: Option<DateTime<Utc>>,
+    /// Tries in a row that failed, without a page between them.
+    pub attempts: i32,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// When it was asked for.
+    #[serde(serialize_with = "super::time::milliseconds")]
+    pub created_at: DateTime<Utc>,
+    /// When it began.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was done, failed or cancelled.
+    #[serde(serialize_with = "super::time::milliseconds_opt")]
+    pub finished_at: Option<DateTime<Utc>>,
+}
