@@ -4,13 +4,18 @@
 //! with 0 when it is done, 1 when it failed and 2 when the command line or the
 //! configuration is wrong.
 
+mod backfill;
 mod check_config;
+mod connections;
 mod dev_token;
+mod endpoint;
 mod generate_registration;
 mod migrate;
 mod output;
 mod postgres;
+mod rooms;
 pub mod run;
+mod table;
 mod tail;
 
 use std::{path::Path, process::ExitCode};
@@ -46,6 +51,12 @@ enum Command {
     CheckConfig,
     /// Apply pending migrations and exit.
     Migrate,
+    /// Fetch the history of rooms, and follow it.
+    Backfill(backfill::Arguments),
+    /// List rooms, switch them, and look for what they lack.
+    Rooms(rooms::Arguments),
+    /// List connections, and import accounts that are linked elsewhere.
+    Connections(connections::Arguments),
     /// Print the events of a user as they come, one JSON object a line.
     Tail(tail::Arguments),
     /// Print a session token signed with the development key.
@@ -62,6 +73,8 @@ impl Cli {
     pub async fn execute(self) -> ExitCode {
         match self.dispatch().await {
             Ok(()) => ExitCode::SUCCESS,
+            // Whoever read the lines has seen enough, as `head` does.
+            Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
                 output::error(&error);
                 exit_code(&error)
@@ -78,6 +91,9 @@ impl Cli {
             }
             Command::CheckConfig => check_config::run(&config()?),
             Command::Migrate => migrate::run(&config()?).await,
+            Command::Backfill(arguments) => backfill::run(arguments, &config()?).await,
+            Command::Rooms(arguments) => rooms::run(arguments, &config()?).await,
+            Command::Connections(arguments) => connections::run(arguments, &config()?).await,
             Command::Tail(arguments) => tail::run(arguments, config).await,
             Command::DevToken(arguments) => dev_token::run(&config()?, &arguments),
         }

@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
@@ -88,11 +88,7 @@ pub(super) async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = interrupt.recv() => Ok(()),
-        followed = follow(&url, &tokens, arguments.since) => match followed {
-            // Whoever read the lines has seen enough, as `head` does.
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            followed => followed,
-        },
+        followed = follow(&url, &tokens, arguments.since) => followed,
     }
 }
 
@@ -122,12 +118,6 @@ async fn follow(url: &Url, tokens: &Tokens, since: Option<String>) -> anyhow::Re
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(BACKOFF.1);
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The address of the stream of a Tributary at `url`.

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod api;
+mod commands;
 mod fixtures;
 mod folding;
 mod ingest;
