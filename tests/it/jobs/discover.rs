@@ -136,7 +136,8 @@ async fn a_leave_is_not_undone_by_a_state_from_before_it() {
 async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
     let world = World::new().await;
     world.customer("alice", "1001").await;
-    let joined = member(ROOM, "$join", ALICE, "join", "Alice");
+    let mut joined = member(ROOM, "$join", ALICE, "join", "Alice");
+    joined.as_object_mut().unwrap().remove("room_id");
     let homeserver = MockServer::start().await;
     let state = ResponseTemplate::new(200).set_body_json(portal_with(&joined));
     Mock::given(path_regex("/state$"))
@@ -161,6 +162,7 @@ async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
         };
         let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
         let id = jobs.unwrap()[0].id;
+        world.ingest.jobs.notify_one();
         eventually("the room is resolved", async || {
             Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
         })
