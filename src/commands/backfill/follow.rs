@@ -150,8 +150,8 @@ impl Show {
 
     fn progress(&self, now: &Tally, before: &Tally, elapsed: Duration) {
         if let Self::Bar(bar) = self {
-            bar.set_message(now.pace(before, elapsed));
             bar.set_position(now.ended());
+            bar.set_message(now.pace(before, elapsed));
         }
     }
 
