@@ -101,6 +101,11 @@ impl Backfill {
         progress: Progress,
     ) -> Result<Result<Progress, Outcome>, db::Error> {
         let conn = self.ingest.db.get().await?;
+        let rooms = rooms::load(&conn, &[walk.room_id.to_owned()]).await?;
+        if !rooms.get(walk.room_id).is_some_and(|room| room.enabled) {
+            // Switched off while it was asked for.
+            return Ok(Err(done("disabled")));
+        }
         let known = walks::get(&conn, walk.room_id).await?;
         let known = known.filter(|known| known.fold_version == fold::VERSION);
         let is_on_its_way = progress.fold == fold::VERSION;
