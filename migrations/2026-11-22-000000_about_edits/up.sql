@@ -4,30 +4,36 @@
 -- The event that the one in the letter edits or reacts to.
 ALTER TABLE tributary.dead_letters ADD COLUMN target_event_id text;
 
-CREATE FUNCTION pg_temp.about(raw text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    relation json := raw::json #> '{content,m.relates_to}';
-BEGIN
+CREATE FUNCTION pg_temp.about(relation json) RETURNS text LANGUAGE sql AS $$
     -- As long as an id of Matrix at most, or an index could not hold it.
-    RETURN CASE WHEN relation ->> 'rel_type' IN ('m.replace', 'm.annotation')
-                 AND octet_length(relation ->> 'event_id') <= 255 THEN relation ->> 'event_id' END;
-END
+    SELECT CASE WHEN relation ->> 'rel_type' IN ('m.replace', 'm.annotation')
+                 AND octet_length(relation ->> 'event_id') <= 255 THEN relation ->> 'event_id' END
 $$;
--- A block each: what cannot be read as JSON is no reason to keep the others.
+-- A block each: what cannot be read as JSON is no reason to keep the others. Of that
+-- the relation is read alone.
 DO $$
 DECLARE
     letter record;
 BEGIN
     FOR letter IN SELECT id, raw FROM tributary.dead_letters LOOP
         BEGIN
-            UPDATE tributary.dead_letters SET target_event_id = pg_temp.about(letter.raw) WHERE id = letter.id;
+            UPDATE tributary.dead_letters
+            SET target_event_id = pg_temp.about(letter.raw::json #> '{content,m.relates_to}')
+            WHERE id = letter.id;
         EXCEPTION WHEN data_exception OR statement_too_complex THEN
-            NULL;
+            BEGIN
+                UPDATE tributary.dead_letters
+                SET target_event_id = pg_temp.about(
+                    substring(letter.raw FROM '"m\.relates_to"\s*:\s*(\{[^{}]*\})')::json)
+                WHERE id = letter.id;
+            EXCEPTION WHEN data_exception OR statement_too_complex THEN
+                NULL;
+            END;
         END;
     END LOOP;
 END
 $$;
-DROP FUNCTION pg_temp.about;
+DROP FUNCTION pg_temp.about(json);
 
 DELETE FROM tributary.dead_letters l USING tributary.redactions d
 WHERE d.room_id = l.room_id AND d.redacts = l.target_event_id;

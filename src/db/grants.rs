@@ -49,7 +49,9 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
              (SELECT max(s.received_at) FROM tributary.state_events s
               JOIN tributary.messenger_connections c ON c.id = g.connection_id
               WHERE s.room_id = g.room_id AND s.type = 'm.room.member'
-                AND s.state_key = c.matrix_user_id AND s.content ->> 'membership' IN ('leave', 'ban')),
+                AND s.state_key = c.matrix_user_id AND s.content ->> 'membership' IN ('leave', 'ban')
+                -- An earlier leave ended an earlier grant.
+                AND (g.from_at IS NULL OR s.received_at >= g.from_at)),
              now())
          WHERE g.room_id = ANY($1) AND g.until_at IS NULL AND NOT EXISTS (
              SELECT 1 FROM tributary.messenger_connections c, tributary.rooms r, tributary.room_members m

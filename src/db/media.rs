@@ -79,7 +79,7 @@ pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<(
     if ids.is_empty() {
         return Ok(());
     }
-    sql_query("SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY id FOR UPDATE")
+    sql_query("SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY mxc FOR UPDATE")
         .bind::<Array<SqlUuid>, _>(ids)
         .execute(&mut conn)
         .await?;

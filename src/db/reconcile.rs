@@ -9,9 +9,9 @@ use diesel_async::RunQueryDsl as _;
 
 use super::Connection;
 
-/// Ingested rooms that are to be compared, quiet ones first, at most `limit`: those that
+/// Ingested rooms that are to be compared, those first that were not for the longest time, at most `limit`: those that
 /// were not since `since`, and those that had events since they last were, unless that
-/// is less than `pause` seconds ago.
+/// is less than `pause` seconds ago; every one once a day. None for which a job is there.
 ///
 /// # Errors
 ///
@@ -32,10 +32,15 @@ pub async fn due(
          WHERE r.enabled AND r.backfill
            AND (r.reconciled_at IS NULL OR r.reconciled_at < $1
                 OR r.reconciled_at < r.last_event_at
-                   AND r.reconciled_at < now() - make_interval(secs => $2::double precision))
+                   AND r.reconciled_at < now() - make_interval(secs => $2::double precision)
+                OR r.reconciled_at < now() - interval '1 day')
+           -- Another replica looks as well: what is asked for while it runs goes once more.
+           AND NOT EXISTS (SELECT 1 FROM tributary.jobs j
+                           WHERE j.kind = 'reconcile' AND j.key = r.room_id
+                             AND j.state IN ('queued', 'running', 'waiting'))
            AND EXISTS (SELECT 1 FROM tributary.room_grants g
                        WHERE g.room_id = r.room_id AND g.until_at IS NULL)
-         ORDER BY r.last_event_at NULLS FIRST LIMIT $3",
+         ORDER BY r.reconciled_at NULLS FIRST, r.room_id LIMIT $3",
     )
     .bind::<Timestamptz, _>(since)
     .bind::<BigInt, _>(pause)

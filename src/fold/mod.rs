@@ -42,7 +42,7 @@ use crate::model::{change::Change, incoming::IncomingEvent};
 
 /// The version of this fold. When it rises, rooms that an older version filled
 /// are walked again, so that what it dropped comes in.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// As for every Matrix identifier; the columns are indexed.
 const MAX_ID_BYTES: usize = 255;

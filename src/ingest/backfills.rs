@@ -33,14 +33,14 @@ pub fn backfill_frames(room: &Room) -> Vec<Frame> {
         .collect()
 }
 
-/// Tells everybody who sees the room, inside the caller's transaction and as its last
-/// step: it locks the viewers' positions.
+/// Tells everybody who sees the room, inside the caller's transaction: it locks the
+/// room, and then the viewers' positions.
 ///
 /// # Errors
 ///
 /// When a statement fails.
 pub async fn tell_backfill(conn: &mut Connection, room_id: &str) -> QueryResult<Vec<stream::Head>> {
-    let known = rooms::load(conn, &[room_id.to_owned()]).await?;
+    let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
     let frames = known.get(room_id).map(backfill_frames).unwrap_or_default();
     stream::append(conn, &frames).await
 }

@@ -26,6 +26,8 @@ pub struct Derived {
     pub changed: Vec<View>,
     /// Whether somebody's access opened or ended.
     pub access_changed: bool,
+    /// Rooms to which somebody gained access.
+    pub opened: Vec<String>,
 }
 
 /// Adds state events to their sets and derives everything again that they touch.
@@ -63,11 +65,14 @@ pub async fn apply(
         sync_grants(conn, &rooms).await?
     };
     let access_changed = !changed.is_empty();
+    let opened = changed.iter().filter(|change| change.opened);
+    let opened = distinct(opened.map(|change| change.room_id.clone()));
     let views = derive(conn, bridges, &rooms, &people, views(&changed)).await?;
     Ok(Derived {
         removed: Vec::new(),
         changed: views,
         access_changed,
+        opened,
     })
 }
 
@@ -194,6 +199,7 @@ pub async fn map_and_merge(
         removed,
         changed: merge::viewers_of(conn, &[*stays]).await?,
         access_changed: true,
+        opened: Vec::new(),
     };
     settle(conn, bridges, &rooms, leading, merged).await
 }
@@ -224,6 +230,7 @@ async fn settle(
         removed: before.removed,
         changed: derive(conn, bridges, &rooms, &people, access).await?,
         access_changed,
+        opened: Vec::new(),
     })
 }
 

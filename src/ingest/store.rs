@@ -69,8 +69,7 @@ pub(super) async fn store(
     mut frames: Vec<Frame>,
 ) -> QueryResult<Stored> {
     let room_ids: Vec<_> = batch.rooms().into_iter().collect();
-    let (facts, discover) = Facts::of(batch, &known);
-    let jobs_queued = queue_discovery(conn, &discover).await?;
+    let (facts, mut discover) = Facts::of(batch, &known);
     let (in_rooms, redacted) = facts.redacted();
     let redacted = (in_rooms.as_slice(), redacted.as_slice());
     let (new_redactions, pruned) = try_join(
@@ -79,6 +78,9 @@ pub(super) async fn store(
     )
     .await?;
     let derived = states::apply(conn, bridges, &facts.states, pruned).await?;
+    // What was received before is for whoever has gained access as well.
+    discover.extend(derived.opened.iter().cloned());
+    let jobs_queued = queue_discovery(conn, &discover).await?;
     if derived.access_changed {
         known = rooms::load(conn, &room_ids).await?;
     }

@@ -126,14 +126,19 @@ impl Attempt {
         };
         let (ended, after_commit) = conn
             .transaction(async |conn| {
+                // Before the job is locked: a step locks its own things first as well.
+                let after_commit = self.kind.handler.ended(conn, &self.job).await?;
                 let ended = jobs::end(conn, self.held, end).await?;
-                let after_commit = match ended {
-                    Ended::ForGood => self.kind.handler.ended(conn, &self.job).await?,
-                    Ended::Again | Ended::LeaseLost => None,
-                };
-                Ok::<_, diesel::result::Error>((ended, after_commit))
+                if ended == Ended::LeaseLost {
+                    return Err(diesel::result::Error::RollbackTransaction);
+                }
+                Ok((ended, after_commit))
             })
-            .await?;
+            .await
+            .or_else(|error| match error {
+                diesel::result::Error::RollbackTransaction => Ok((Ended::LeaseLost, None)),
+                error => Err(error),
+            })?;
         if let Some(after_commit) = after_commit {
             after_commit();
         }

@@ -26,6 +26,9 @@ use crate::{
 /// viewers get at most two frames a second.
 const TOLD: Duration = Duration::from_secs(1);
 
+/// Events that Synapse hands out at once.
+const MOST: u32 = 1000;
+
 /// The job `backfill`; its key is the room id.
 pub struct Backfill {
     /// What stores.
@@ -43,6 +46,10 @@ struct Walk<'a> {
     lease: &'a Lease,
     eyes: Eyes<'a>,
     told: Option<Instant>,
+    /// Whoever died had a page to store and the next one on its way: both are asked for
+    /// at once, and stored before another is, so that a death costs no more than one
+    /// page fetched again.
+    is_resumed: bool,
 }
 
 /// What became of a page.
@@ -72,9 +79,11 @@ impl Handler for Backfill {
             lease,
             eyes: Eyes::new(&self.homeserver, &self.ingest.bridges, &job.key),
             told: None,
+            is_resumed: false,
         };
         // Progress that a later version wrote differently: from the start, which is safe.
-        let progress = serde_json::from_value(job.progress.clone()).unwrap_or_default();
+        let progress: Progress = serde_json::from_value(job.progress.clone()).unwrap_or_default();
+        walk.is_resumed = progress.fetched > 0 || job.attempts > 0;
         let walked = match self.begin(&walk, progress).await {
             Ok(Ok(progress)) => self.walk(&mut walk, progress).await,
             Ok(Err(outcome)) => return outcome,
@@ -111,8 +120,9 @@ impl Backfill {
         let is_on_its_way = progress.fold == fold::VERSION;
         let Some(known) = known else {
             // Nobody has walked it yet, or an older fold, which has dropped something.
-            walks::begin(&conn, walk.room_id, fold::VERSION).await?;
-            return Ok(Ok(progress.over()));
+            drop(conn);
+            let over = self.start_over(walk, &progress).await?;
+            return Ok(over.ok_or(Outcome::LeaseLost));
         };
         if is_on_its_way {
             return Ok(Ok(progress));
@@ -129,7 +139,13 @@ impl Backfill {
         walk: &mut Walk<'_>,
         mut progress: Progress,
     ) -> Result<Outcome, db::Error> {
-        let mut fetched = walk.fetch(&progress, self.page_size).await;
+        let first = if walk.is_resumed {
+            self.page_size.saturating_mul(2).min(MOST)
+        } else {
+            self.page_size
+        };
+        let mut fetched = walk.fetch(&progress, first).await;
+        let mut is_over = false;
         loop {
             if let Some(interruption) = walk.lease.interruption() {
                 return Ok(interruption);
@@ -142,63 +158,88 @@ impl Backfill {
                     });
                 }
                 // A token that the homeserver has forgotten: from the newest event again.
-                Err(ClientError::Matrix { status: 400, .. }) if progress.from.is_some() => {
-                    progress = self.start_over(walk, &progress).await?;
-                    fetched = walk.fetch(&progress, self.page_size).await;
+                Err(ClientError::Matrix { status: 400, .. })
+                    if progress.from.is_some() && !std::mem::replace(&mut is_over, true) =>
+                {
+                    let Some(over) = self.start_over(walk, &progress).await? else {
+                        return Ok(Outcome::LeaseLost);
+                    };
+                    (progress, fetched) = (over.clone(), walk.fetch(&over, self.page_size).await);
                     continue;
                 }
                 Err(error) => return Ok(retry(&error)),
             };
-            let (page, ended) = self.decode(walk, &progress, raw);
+            let page = self.decode(walk, &progress, raw);
             let after = progress.after(&page);
-            let told = walk.is_to_tell();
-            let commit = self.commit(walk.room_id, walk.span, walk.lease, page, &after, told);
-            let committed;
-            if let Some(reason) = ended {
-                committed = commit.await?;
-                fetched = Ok(None);
-                if let Committed::Stored(_) = committed {
-                    return Ok(done(reason));
-                }
-            } else {
-                let next = walk.eyes.page(after.from.as_deref(), self.page_size);
-                let (stored, next) = tokio::join!(commit, next);
-                (committed, fetched) = (stored?, next);
-            }
-            progress = match committed {
-                Committed::Stored(progress) => progress,
-                Committed::LeaseLost => return Ok(Outcome::LeaseLost),
-                Committed::Forgotten => {
-                    let over = self.start_over(walk, &progress).await?;
-                    fetched = walk.fetch(&over, self.page_size).await;
-                    over
+            let ended = after.ended(&page);
+            let (committed, next) = self.store(walk, page, &after).await?;
+            (progress, fetched) = match (committed, ended) {
+                (Committed::Stored(_), Some(reason)) => return Ok(done(reason)),
+                (Committed::Stored(progress), None) => (progress, next),
+                (Committed::LeaseLost, _) => return Ok(Outcome::LeaseLost),
+                (Committed::Forgotten, _) => {
+                    let Some(over) = self.start_over(walk, &progress).await? else {
+                        return Ok(Outcome::LeaseLost);
+                    };
+                    let newest = walk.fetch(&over, self.page_size).await;
+                    (over, newest)
                 }
             };
         }
     }
 
+    /// Stores a page, and fetches the one behind it, if there is one.
+    async fn store(
+        &self,
+        walk: &mut Walk<'_>,
+        page: Page,
+        after: &Progress,
+    ) -> Result<(Committed, Fetched), db::Error> {
+        let is_last = page.ended().is_some();
+        let is_alone = std::mem::take(&mut walk.is_resumed);
+        let told = walk.is_to_tell();
+        let commit = self.commit(walk.room_id, walk.span, walk.lease, page, after, told);
+        if is_last {
+            return Ok((commit.await?, Ok(None)));
+        }
+        let next = walk.eyes.page(after.from.as_deref(), self.page_size);
+        if is_alone {
+            return Ok((commit.await?, next.await));
+        }
+        let (committed, next) = tokio::join!(commit, next);
+        Ok((committed?, next))
+    }
+
+    /// Begins at the newest event again; none when the job is no longer ours. That it
+    /// does is committed with the walk: whoever takes over must not go on from where
+    /// the forgotten one was.
     async fn start_over(
         &self,
         walk: &Walk<'_>,
         progress: &Progress,
-    ) -> Result<Progress, db::Error> {
-        let conn = self.ingest.db.get().await?;
-        walks::begin(&conn, walk.room_id, fold::VERSION).await?;
-        Ok(progress.over())
+    ) -> Result<Option<Progress>, db::Error> {
+        let over = progress.over();
+        let row = serde_json::to_value(&over).unwrap_or_default();
+        let mut conn = self.ingest.db.get().await?;
+        let begun = conn
+            .transaction(async |conn| {
+                if !walk.lease.progress(conn, &row).await? {
+                    return Err(diesel::result::Error::RollbackTransaction);
+                }
+                walks::begin(conn, walk.room_id, fold::VERSION).await
+            })
+            .await;
+        match begun {
+            Ok(()) => Ok(Some(over)),
+            Err(diesel::result::Error::RollbackTransaction) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// A page, and why the walk ends with it, if it does.
-    fn decode(
-        &self,
-        walk: &Walk<'_>,
-        progress: &Progress,
-        raw: MessagesPage,
-    ) -> (Page, Option<&'static str>) {
+    fn decode(&self, walk: &Walk<'_>, progress: &Progress, raw: MessagesPage) -> Page {
         let now = self.ingest.clock.now();
         let wanted = u64::from(walk.span.max_messages).saturating_sub(progress.messages);
-        let page = Page::decode(walk.room_id, raw, wanted, walk.span.cut(now), now);
-        let ended = page.ended();
-        (page, ended)
+        Page::decode(walk.room_id, raw, wanted, walk.span.cut(now), now)
     }
 
     /// Commits a page with its token.
@@ -211,7 +252,7 @@ impl Backfill {
         after: &Progress,
         told: bool,
     ) -> Result<Committed, db::Error> {
-        let ended = page.ended();
+        let ended = after.ended(&page);
         let cut = span.cut(self.ingest.clock.now());
         let mut forgotten = false;
         let mut conn = self.ingest.db.get().await?;
@@ -228,12 +269,12 @@ impl Backfill {
                     stored: after.stored + new,
                     ..after.clone()
                 };
-                if !walks::note(conn, room_id, &progress.walk(ended, cut)).await? {
-                    forgotten = true;
-                    return Err(diesel::result::Error::RollbackTransaction);
-                }
                 let row = serde_json::to_value(&progress).unwrap_or_default();
                 if !lease.progress(conn, &row).await? {
+                    return Err(diesel::result::Error::RollbackTransaction);
+                }
+                if !walks::note(conn, room_id, &progress.walk(ended, cut)).await? {
+                    forgotten = true;
                     return Err(diesel::result::Error::RollbackTransaction);
                 }
                 if ended.is_some() {

@@ -25,6 +25,7 @@ use crate::{
         kin::{self, Ties},
         members, rooms, stream,
         viewers::View,
+        walks,
     },
     ingest::{self, Derived, Ingest},
     matrix::client::{ClientError, Homeserver},
@@ -194,7 +195,8 @@ impl Discover {
             let applied =
                 ingest::apply_states(conn, &self.ingest.bridges, &states, Vec::new()).await?;
             derived.changed.extend(applied.changed);
-            if !was_ingested {
+            // Whoever has gained access since it was walked has more to see than was kept.
+            if !was_ingested || walks::get(conn, look.room_id).await?.is_none() {
                 self.queue_backfill(conn, look.room_id).await?;
             }
         }

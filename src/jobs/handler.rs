@@ -24,8 +24,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Does `job`, from where its progress says.
     fn run(&self, job: &Job, lease: &Lease) -> impl Future<Output = Outcome> + Send;
 
-    /// What has to be written down together with the end of `job`; what it answers is
-    /// done when that is committed.
+    /// What has to be written down together with the end of `job`, before it; what it
+    /// answers is done when that is committed.
     fn ended(
         &self,
         _conn: &mut Connection,

@@ -118,15 +118,17 @@ impl Reconcile {
             }
             let page = match walk.eyes.page_after(&token, PAGE_SIZE).await {
                 Ok(Some(page)) => page,
-                // Nobody of ours is in the room any more: there is nothing to compare with.
-                Ok(None) => return Ok(Some(compared())),
+                Ok(None) => return self.nothing(walk).await.map(Some),
                 Err(ClientError::Matrix { status: 400, .. }) => return Ok(None),
-                Err(error) => return Ok(Some(retry(&error))),
+                Err(error) => return self.refused(walk, &error).await.map(Some),
             };
-            let is_last = page.chunk.is_empty() || page.end.is_none();
-            // An empty page is not the newest: the one before it is.
+            // An empty page is not the last as long as there is one behind it: nobody may
+            // see what is on it. Nor is it the newest: the one before it is.
+            let is_last = page.end.as_ref().is_none_or(|end| *end == token);
             let newest = Some(token.as_str()).filter(|_| !page.chunk.is_empty());
-            self.store(walk, &page, newest, is_last).await?;
+            if !self.store(walk, &page, newest, is_last).await? {
+                return Ok(Some(Outcome::LeaseLost));
+            }
             match page.end {
                 Some(end) if !is_last => token = end,
                 _ => return Ok(Some(compared())),
@@ -142,8 +144,8 @@ impl Reconcile {
             }
             let page = match walk.eyes.page(from.as_deref(), PAGE_SIZE).await {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(compared()),
-                Err(error) => return Ok(retry(&error)),
+                Ok(None) => return self.nothing(walk).await,
+                Err(error) => return self.refused(walk, &error).await,
             };
             if from.is_none() {
                 newest.clone_from(&page.end);
@@ -151,7 +153,9 @@ impl Reconcile {
             let is_last = page.end.is_none() || walk.reaches_bound(&page);
             // Not before everything behind it is compared.
             let known = newest.as_deref().filter(|_| is_last);
-            self.store(walk, &page, known, is_last).await?;
+            if !self.store(walk, &page, known, is_last).await? {
+                return Ok(Outcome::LeaseLost);
+            }
             match page.end {
                 Some(end) if !is_last => from = Some(end),
                 _ => return Ok(compared()),
@@ -159,15 +163,32 @@ impl Reconcile {
         }
     }
 
+    /// Nobody of ours is in the room any more: there is nothing to compare with.
+    async fn nothing(&self, walk: &Walk<'_>) -> Result<Outcome, db::Error> {
+        let conn = self.ingest.db.get().await?;
+        reconcile::mark(&conn, walk.room_id, walk.begun).await?;
+        Ok(compared())
+    }
+
+    /// A room that is refused for good is not asked for again at once.
+    async fn refused(&self, walk: &Walk<'_>, error: &ClientError) -> Result<Outcome, db::Error> {
+        let outcome = retry(error);
+        if matches!(outcome, Outcome::Failed { .. }) {
+            let conn = self.ingest.db.get().await?;
+            reconcile::mark(&conn, walk.room_id, walk.begun).await?;
+        }
+        Ok(outcome)
+    }
+
     /// Stores a page through the same fold as a push; `newest` is where the newest
-    /// page begins, if that is known now.
+    /// page begins, if that is known now. False when the job is no longer ours.
     async fn store(
         &self,
         walk: &Walk<'_>,
         page: &MessagesPage,
         newest: Option<&str>,
         is_last: bool,
-    ) -> Result<(), db::Error> {
+    ) -> Result<bool, db::Error> {
         let mut batch = walk.decode(page);
         for event in &page.state {
             batch.decode(event, Some(walk.room_id), walk.begun);
@@ -189,9 +210,18 @@ impl Reconcile {
                 if is_last {
                     reconcile::mark(conn, room_id, walk.begun).await?;
                 }
-                Ok::<_, diesel::result::Error>(stored)
+                let row = serde_json::Value::Object(serde_json::Map::new());
+                if !walk.lease.progress(conn, &row).await? {
+                    return Err(diesel::result::Error::RollbackTransaction);
+                }
+                Ok(stored)
             })
-            .await?;
+            .await;
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(diesel::result::Error::RollbackTransaction) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
         if stored.new_events > 0 {
             tracing::info!(
                 room_id,
@@ -202,7 +232,7 @@ impl Reconcile {
                 .increment(stored.new_events as u64);
         }
         self.ingest.feed.advance(&stored.heads);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -22,8 +22,9 @@ use crate::{
     model::new_id,
 };
 
-/// Between two looks at a homeserver that is there.
-const CALM: Duration = Duration::from_secs(15);
+/// Between two looks at a homeserver that is there: it must not have been away and come
+/// back between them, since what it loses then is looked for because it was away.
+const CALM: Duration = Duration::from_secs(3);
 /// Between two looks at one that is not.
 const EAGER: Duration = Duration::from_secs(2);
 

@@ -15,7 +15,7 @@ use crate::{
             targets::{self, Of},
         },
         audit::{self, Entry},
-        jobs::{self, NewJob},
+        jobs::{self, NewJob, enqueue},
         rooms,
     },
     ingest,
@@ -73,6 +73,10 @@ impl Operator {
         let days = wanted.days.unwrap_or(self.backfill.days);
         let max_messages = wanted.max_messages.unwrap_or(self.backfill.max_messages);
         let queued = db::backfills::enqueue(conn, &room_ids, &span(days, max_messages)).await?;
+        if let Target::Room(room_id) = &wanted.target {
+            // A walk goes on where the one before has ended; what is newer may lack something.
+            enqueue(conn, &[job("reconcile", room_id)]).await?;
+        }
         let target = wanted.target.to_string();
         let details = json!({
             "jobs": queued.len(), "new": queued.iter().filter(|job| job.created).count(),

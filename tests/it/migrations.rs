@@ -142,5 +142,8 @@ const KEPT: &str = r#"
         ('$1', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$gone"}}}'),
         ('$2', '{"content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$e"}}}'),
         ('$3', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$other"}, "x": 1e400}}'),
+        ('$4', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$gone"}, "x": '
+            || repeat('[', 100000) || repeat(']', 100000) || '}}'),
+        ('$5', '{"content": {"body": "\u0000", "m.relates_to": {"rel_type": "m.replace", "event_id": "$gone"}}}'),
         ('$nul', '{"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "\u0000"}}}'),
         ('$deep', repeat('[', 100000))) AS v(e, raw)"#;

@@ -148,11 +148,15 @@ pub async fn call_off(
         kind: String,
     }
     let rows: Vec<Row> = diesel::sql_query(format!(
-        "WITH j AS (
+        "WITH held AS MATERIALIZED (
+            SELECT id FROM tributary.jobs
+            WHERE kind = ANY($1) AND key = ANY($2) AND state IN ('queued', 'running', 'waiting')
+            ORDER BY kind, key FOR UPDATE
+        ), j AS (
             UPDATE tributary.jobs SET
                 state = 'cancelled', reason = $3, finished_at = now(),
                 again = false, lease_owner = NULL, lease_until = NULL
-            WHERE kind = ANY($1) AND key = ANY($2) AND state IN ('queued', 'running', 'waiting')
+            WHERE id IN (SELECT id FROM held)
             RETURNING *
         ), noted AS (
             {noted}
@@ -180,7 +184,11 @@ pub async fn call_off(
 /// The database's.
 pub async fn hurry(mut conn: &Connection) -> Result<usize> {
     diesel::sql_query(
-        "UPDATE tributary.jobs SET run_at = now() WHERE state = 'waiting' AND run_at > now()",
+        "WITH late AS MATERIALIZED (
+            SELECT id FROM tributary.jobs WHERE state = 'waiting' AND run_at > now()
+            ORDER BY kind, key FOR UPDATE SKIP LOCKED
+        )
+        UPDATE tributary.jobs SET run_at = now() WHERE id IN (SELECT id FROM late)",
     )
     .execute(&mut conn)
     .await

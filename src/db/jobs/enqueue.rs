@@ -98,6 +98,7 @@ const UPSERT: &str = "
     ORDER BY kind, key
     ON CONFLICT (kind, key) WHERE state IN ('queued', 'running', 'waiting') DO UPDATE SET
         again = j.again OR j.state = 'running',
+        turn = least(j.turn, excluded.turn),
         payload = j.payload || excluded.payload || coalesce((
             SELECT jsonb_object_agg(o.key, greatest(o.value, n.value))
             FROM jsonb_each(j.payload) o JOIN jsonb_each(excluded.payload) n ON n.key = o.key

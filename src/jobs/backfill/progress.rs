@@ -131,6 +131,16 @@ impl Progress {
         }
     }
 
+    /// Why a walk that is so far ends with this page, if it does.
+    #[must_use]
+    pub(super) fn ended(&self, page: &Page) -> Option<&'static str> {
+        match page.ended() {
+            // The beginning, but not of all that was asked about.
+            Some("start") if self.left.is_some() => Some("days"),
+            ended => ended,
+        }
+    }
+
     /// What a later walk has to know, if this one ends here for this reason.
     #[must_use]
     pub(super) fn walk(&self, ended: Option<&str>, cut: DateTime<Utc>) -> Walk {
@@ -149,7 +159,7 @@ impl Progress {
                 .and_then(|at| DateTime::parse_from_rfc3339(at).ok())
                 .map(|at| at.to_utc()),
             cut_at: (ended == Some("days")).then_some(cut),
-            is_whole: ended == Some("start") && self.left.is_none(),
+            is_whole: ended.is_some() && self.from.is_none() && self.left.is_none(),
         }
     }
 }
@@ -216,7 +226,15 @@ mod tests {
         let far = Progress::begun().after(&page(Some("t1"), 400, 0));
         for (walk, over) in [
             (far.walk(None, cut), None),
-            (far.walk(Some("start"), cut), Some("start")),
+            (
+                far.after(&page(None, 5, 0)).walk(Some("start"), cut),
+                Some("start"),
+            ),
+            // As many as were wanted, and no more than there are.
+            (
+                far.after(&page(None, 100, 0)).walk(Some("messages"), cut),
+                Some("start"),
+            ),
             (far.walk(Some("days"), cut), Some("days")),
             (far.walk(Some("days"), cut + TimeDelta::days(1)), None),
             (

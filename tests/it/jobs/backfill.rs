@@ -1,8 +1,10 @@
 //! Walking back: to the limits, further later on, and over again for whoever comes.
 
+use diesel_async::SimpleAsyncConnection as _;
 use serde_json::{Value, json};
 
 use crate::support::{
+    eventually,
     walking::{self, History, done, span},
     world::{World, member, text},
 };
@@ -98,6 +100,29 @@ async fn a_walk_whose_token_is_forgotten_starts_from_now() {
     assert_eq!(world.count(MESSAGES).await, 12);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_over_fetches_what_was_on_its_way_as_one_page() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "backfill", ROOM, span(30, 5)).await;
+    assert_eq!(history.asked(), ["b -"]);
+    // As if it had died when the second page was not committed and the third fetched.
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(
+        r#"UPDATE tributary.jobs SET state = 'queued', finished_at = NULL, attempts = 1,
+               payload = '{"days": 30, "maxMessages": 100}'"#,
+    )
+    .await
+    .unwrap();
+    world.ingest.jobs.notify_one();
+    eventually("it was not taken over", async || {
+        (world.count(MESSAGES).await == 12).then_some(())
+    })
+    .await;
+    assert_eq!(history.asked(), ["b old.7"]);
+}
+
 /// What was received before somebody came back is not theirs, and was not kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_gains_access_has_the_room_walked_again() {
@@ -111,6 +136,32 @@ async fn whoever_gains_access_has_the_room_walked_again() {
     world.push("bob", &[join]).await;
     done(&world, "backfill", ROOM, span(30, 100)).await;
     assert_eq!(history.asked(), ["b -", "b old.7", "b old.2"]);
+}
+
+/// The homeserver may be away when it begins again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_was_forgotten_begins_again_whatever_comes_between() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "backfill", ROOM, span(30, 5)).await;
+    history.asked();
+    history.fail(1);
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(
+        r#"DELETE FROM tributary.walks; DELETE FROM tributary.messages;
+           UPDATE tributary.jobs SET state = 'queued', finished_at = NULL,
+               payload = '{"days": 30, "maxMessages": 100}'"#,
+    )
+    .await
+    .unwrap();
+    world.ingest.jobs.notify_one();
+    eventually("it was not walked again", async || {
+        (world.count(MESSAGES).await == 12).then_some(())
+    })
+    .await;
+    let asked = history.asked();
+    assert!(asked.len() > 2 && !asked[1].contains("old.7"), "{asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

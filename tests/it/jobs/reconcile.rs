@@ -1,6 +1,9 @@
 //! What was never pushed, at any depth.
 
+use diesel_async::SimpleAsyncConnection as _;
 use serde_json::{Map, Value, json};
+use tributary::db;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::support::{
     walking::{self, History, done},
@@ -94,8 +97,7 @@ async fn a_gap_in_which_nobody_saw_the_room_is_not_read() {
     let _jobs = walking::start(&world, &homeserver);
     done(&world, "reconcile", ROOM, Map::new()).await;
     let mut conn = world.db.get().await.unwrap();
-    diesel_async::SimpleAsyncConnection::batch_execute(
-        &mut conn,
+    conn.batch_execute(
         "UPDATE tributary.rooms SET reconciled_at = now() - interval '1 hour', reconcile_token = 'old.0'",
     )
     .await
@@ -103,4 +105,45 @@ async fn a_gap_in_which_nobody_saw_the_room_is_not_read() {
     history.asked();
     done(&world, "reconcile", ROOM, Map::new()).await;
     assert_eq!(history.asked(), ["b -"]);
+}
+
+/// Synapse leaves out what the asker may not see, and says where it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_which_nothing_may_be_seen_is_not_the_last() {
+    let world = world().await;
+    let history = History::default();
+    history.add([aged("$seen", 0)]);
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    let position = "UPDATE tributary.rooms SET reconcile_token = 'old.0'";
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(position).await.unwrap();
+    let hidden: Vec<_> = (0..120).map(|n| aged(&format!("$hidden{n}"), 0)).collect();
+    history.hide(&hidden);
+    history.add(hidden);
+    history.add([aged("$lost", 0)]);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    assert_eq!(world.count(MESSAGES).await, 2);
+}
+
+/// It would be due for ever, before all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_nobody_of_ours_is_in_counts_as_compared() {
+    let world = world().await;
+    let homeserver = MockServer::start().await;
+    let forbidden = json!({"errcode": "M_FORBIDDEN", "error": "not in the room"});
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(403).set_body_json(forbidden))
+        .mount(&homeserver)
+        .await;
+    let _jobs = walking::start(&world, &homeserver);
+    let due = async || {
+        let conn = world.db.get().await.unwrap();
+        let since = chrono::DateTime::UNIX_EPOCH;
+        db::reconcile::due(&conn, since, 900, 9).await.unwrap()
+    };
+    assert_eq!(due().await, [ROOM]);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    assert!(due().await.is_empty());
 }

@@ -91,6 +91,8 @@ struct Inner {
     events: Vec<Value>,
     asked: Vec<String>,
     forgotten: bool,
+    hidden: Vec<Value>,
+    failures: usize,
 }
 
 impl History {
@@ -118,6 +120,18 @@ impl History {
     }
 }
 
+impl History {
+    /// What nobody of ours may see: it is left out of the pages that it is on.
+    pub(crate) fn hide(&self, events: &[Value]) {
+        self.0.lock().unwrap().hidden.extend_from_slice(events);
+    }
+
+    /// It answers 502 so many times.
+    pub(crate) fn fail(&self, times: usize) {
+        self.0.lock().unwrap().failures = times;
+    }
+}
+
 impl Respond for History {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut inner = self.0.lock().unwrap();
@@ -126,10 +140,15 @@ impl Respond for History {
             pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
         };
         let (dir, from) = (field("dir").unwrap(), field("from"));
-        let limit: usize = field("limit").unwrap().parse().unwrap();
+        // 10 is the specification's default, and left out.
+        let limit = field("limit").map_or(10, |limit| limit.parse().unwrap());
         inner
             .asked
             .push(format!("{dir} {}", from.as_deref().unwrap_or("-")));
+        if inner.failures > 0 {
+            inner.failures -= 1;
+            return ResponseTemplate::new(502);
+        }
         let token = from.as_deref().map(|from| from.split_once('.').unwrap());
         let age = if inner.forgotten { "new" } else { "old" };
         if token.is_some_and(|(of, _)| of != age) {
@@ -148,6 +167,10 @@ impl Respond for History {
                 Some(end).filter(|end| *end > at),
             )
         };
+        let seen = chunk
+            .into_iter()
+            .filter(|event| !inner.hidden.contains(event));
+        let chunk: Vec<_> = seen.collect();
         let mut page = json!({"start": format!("{age}.{at}"), "chunk": chunk});
         if let Some(end) = end {
             page["end"] = json!(format!("{age}.{end}"));
