@@ -17,8 +17,8 @@ REQUIREMENTS = HERE / "requirements.txt"
 def install(cache: Path) -> None:
     """Brings the cache up to date; a stamp of the inputs makes the second time fast."""
     cache.mkdir(parents=True, exist_ok=True)
-    _unless_stamped(cache / "venv.stamp", _venv_inputs(), lambda: _make_venv(cache / "venv"))
-    _unless_stamped(cache / "bin.stamp", _go_inputs(), lambda: _build(cache / "bin"))
+    _unless_stamped(cache / "venv.stamp", stamp_of_venv(), lambda: _make_venv(cache / "venv"))
+    _unless_stamped(cache / "bin.stamp", stamp_of_binaries(), lambda: _build(cache / "bin"))
 
 
 def _unless_stamped(stamp: Path, wanted: str, make) -> None:
@@ -29,20 +29,23 @@ def _unless_stamped(stamp: Path, wanted: str, make) -> None:
     stamp.write_text(wanted)
 
 
-def _digest(parts: list[bytes]) -> str:
+def digest(parts: list[bytes]) -> str:
+    """One hash of several parts."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()
 
 
-def _venv_inputs() -> str:
-    return _digest([sys.version.encode(), REQUIREMENTS.read_bytes()])
+def stamp_of_venv() -> str:
+    """Changes with Synapse's version and Python's."""
+    return digest([sys.version.encode(), REQUIREMENTS.read_bytes()])
 
 
-def _go_inputs() -> str:
+def stamp_of_binaries() -> str:
+    """Changes with the bridge's and the switch's source."""
     files = sorted(path for path in BRIDGE.rglob("*") if path.suffix == ".go" or path.name in ("go.mod", "go.sum"))
-    return _digest([part for path in files for part in (str(path.relative_to(BRIDGE)).encode(), path.read_bytes())])
+    return digest([part for path in files for part in (str(path.relative_to(BRIDGE)).encode(), path.read_bytes())])
 
 
 def _make_venv(venv: Path) -> None:

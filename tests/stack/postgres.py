@@ -90,14 +90,33 @@ def _make_databases(stack: Stack, tools: Path) -> None:
         password = stack.data["postgres"][f"{name}_password"]
         sql(stack, tools, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         sql(stack, tools, f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE '{locale}'")
+    if "history" in stack.data:
+        _restore(stack, tools)
 
 
-def sql(stack: Stack, tools: Path, statement: str) -> None:
+def _restore(stack: Stack, tools: Path) -> None:
+    """Fills Synapse's database with the kept history, as its own role."""
+    dump = Path(stack.data["history"]["directory"]) / "synapse.dump"
+    as_synapse(stack, tools / "pg_restore", "--no-owner", "--exit-on-error", "-j", "2", "-d", "synapse", dump)
+    sql(stack, tools, "ANALYZE", "synapse")
+
+
+def as_synapse(stack: Stack, *command) -> None:
+    """Runs one of Postgres's programs as Synapse's role."""
+    at = stack.data["postgres"]
+    env = processes.environment(stack.dir, PGPASSWORD=at["synapse_password"], PGHOST=at["host"],
+                                PGPORT=str(at["port"]), PGUSER="synapse")
+    done = subprocess.run([str(part) for part in command], env=env, text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise StackError(f"{command[0]} failed: {done.stderr}")
+
+
+def sql(stack: Stack, tools: Path, statement: str, database: str = "postgres") -> None:
     """Runs one statement as the superuser."""
     at = stack.data["postgres"]
     env = processes.environment(stack.dir, PGPASSWORD=at["postgres_password"])
     done = subprocess.run([tools / "psql", "-q", "-X", "-h", at["host"], "-p", str(at["port"]), "-U", "postgres",
-                           "-v", "ON_ERROR_STOP=1", "postgres"],
+                           "-v", "ON_ERROR_STOP=1", database],
                           input=statement, env=env, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         raise StackError(f"psql failed: {done.stderr}")

@@ -2,6 +2,7 @@
 """A whole Matrix installation for tests: Postgres, Synapse, a bridge and a switch.
 
     stack.py install --cache DIR                    Synapse's venv, the bridge's and the switch's binaries
+    stack.py history --cache DIR                    a long history, made once and kept in the cache
     stack.py init    --dir DIR --cache DIR [...]    ports, secrets and configuration of one stack
     stack.py up      --dir DIR COMPONENT...         start in this order, wait until each is healthy
     stack.py down    --dir DIR [COMPONENT...]       stop, all in reverse order when none is named
@@ -14,11 +15,13 @@ Only the standard library is used, and everything listens on 127.0.0.1.
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
 import components
 import configs
+import history
 import install
 import processes
 from state import StackError, Stack
@@ -36,9 +39,11 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     command("install", on_dir=False).add_argument("--cache", type=Path, required=True)
+    command("history", on_dir=False).add_argument("--cache", type=Path, required=True)
     init = command("init")
     init.add_argument("--cache", type=Path, required=True)
     init.add_argument("--with-switch", action="store_true")
+    init.add_argument("--with-history", action="store_true")
     init.add_argument("--tributary-port", type=int)
     for name in ("up", "restart"):
         command(name).add_argument("components", nargs="+", choices=components.ORDER)
@@ -66,8 +71,15 @@ def run(args: argparse.Namespace) -> None:
     if args.command == "install":
         install.install(args.cache.resolve())
         return
+    if args.command == "history":
+        history.make(args.cache.resolve())
+        return
     if args.command == "init":
-        configs.init(args.dir.resolve(), args.cache.resolve(), args.with_switch, args.tributary_port)
+        cache = args.cache.resolve()
+        found = history.facts(cache) if args.with_history else None
+        configs.init(args.dir.resolve(), cache, args.with_switch, args.tributary_port)
+        if found:
+            history.bring(Stack(args.dir.resolve()), found)
         return
     stack = Stack(args.dir.resolve())
     if args.command == "up":
@@ -85,6 +97,8 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> int:
     """Runs a command; a failure of the stack is a message and exit code 1, not a traceback."""
+    # What is half made is stopped and removed either way; Ctrl-C does not reach a script's background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(parser().parse_args())
     except StackError as error:
