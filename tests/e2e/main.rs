@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod backfill;
 mod folding;
 mod journeys;
 mod people;

@@ -13,6 +13,19 @@ pub(crate) struct Customer {
 
 /// Logs a fresh customer in at the bridge and links them.
 pub(crate) async fn customer(stack: &Stack, name: &str, remote_id: &str, puppet: bool) -> Customer {
+    let customer = stranger(stack, name, remote_id, puppet).await;
+    let Customer {
+        clerk,
+        remote_id,
+        user,
+    } = &customer;
+    let linked = stack.link(clerk, user, remote_id).await;
+    assert_eq!(linked["status"], "CONNECTED", "{linked}");
+    customer
+}
+
+/// Logs somebody in at the bridge whom Tributary has not heard of.
+pub(crate) async fn stranger(stack: &Stack, name: &str, remote_id: &str, puppet: bool) -> Customer {
     let suffix = tributary::model::new_id().simple().to_string();
     let user = stack.matrix_user(&format!("{name}-{suffix}"));
     let remote_id = format!("{remote_id}{}", digits(&suffix));
@@ -20,11 +33,8 @@ pub(crate) async fn customer(stack: &Stack, name: &str, remote_id: &str, puppet:
         "userId": user.user_id, "remoteId": remote_id, "remoteName": name, "doublePuppet": puppet,
     });
     stack.remote("/login", login).await;
-    let clerk = format!("user_{name}{suffix}");
-    let linked = stack.link(&clerk, &user, &remote_id).await;
-    assert_eq!(linked["status"], "CONNECTED", "{linked}");
     Customer {
-        clerk,
+        clerk: format!("user_{name}{suffix}"),
         remote_id,
         user,
     }

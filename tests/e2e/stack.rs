@@ -1,12 +1,16 @@
 //! The real stack: Synapse, the bridge and the switch that `scripts/test` has
 //! started, and a Tributary of this test's own between them.
 
+mod reading;
+mod switch;
+
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -20,6 +24,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Stack {
     folder: PathBuf,
     facts: Value,
+    /// What Tributary's environment says over its configuration file.
+    settings: Vec<(String, String)>,
     tributary: Option<Child>,
     pub(crate) http: reqwest::Client,
     _turn: MutexGuard<'static, ()>,
@@ -28,6 +34,44 @@ pub(crate) struct Stack {
 impl Stack {
     /// Waits for its turn, then starts Tributary and, the first time, the bridge.
     pub(crate) async fn start() -> Self {
+        let mut stack = Self::take().await;
+        stack.start_tributary().await;
+        stack.run_script(&["up", "synapse", "bridge"]);
+        stack
+    }
+
+    /// The same on a new database, with other values of configuration keys, such as
+    /// `BACKFILL__DAYS`.
+    pub(crate) async fn start_anew(settings: &[(&str, &str)]) -> Self {
+        let mut stack = Self::take().await;
+        stack.begin_anew(settings).await;
+        stack
+    }
+
+    /// Starts Tributary on a new database, which knows of nothing that was before.
+    pub(crate) async fn begin_anew(&mut self, settings: &[(&str, &str)]) {
+        let name = format!("anew_{}", tributary::model::new_id().simple());
+        let mut conn = AsyncPgConnection::establish(self.fact("/postgres/admin_url"))
+            .await
+            .unwrap();
+        conn.batch_execute(&format!(
+            "CREATE DATABASE {name} OWNER tributary TEMPLATE template0 LOCALE 'C.UTF-8'"
+        ))
+        .await
+        .unwrap();
+        let url = self.fact("/postgres/database_url");
+        let url = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
+        let settings = settings.iter().copied();
+        self.settings = settings
+            .chain([("DATABASE__URL", url.as_str())])
+            .map(|(key, value)| (format!("TRIBUTARY__{key}"), value.to_owned()))
+            .collect();
+        self.start_tributary().await;
+        self.run_script(&["up", "synapse", "bridge"]);
+    }
+
+    /// Waits for its turn. Tributary does not run yet.
+    pub(crate) async fn take() -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = std::env::var("TRIBUTARY_TEST_STACK")
             .expect("TRIBUTARY_TEST_STACK is not set: run the tests with scripts/test");
@@ -37,16 +81,38 @@ impl Stack {
             .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
-        let mut stack = Self {
+        let stack = Self {
             folder,
             facts: facts.unwrap(),
+            settings: Vec::new(),
             tributary: None,
             http,
             _turn: turn,
         };
-        stack.start_tributary().await;
-        stack.run_stack_script(&["up", "bridge"]);
+        // A test that failed may have left it otherwise.
+        stack.point_switch_at(stack.fact("/switch/target")).await;
+        stack.switch(json!({"mode": "pass"})).await;
         stack
+    }
+
+    /// `stack.json`.
+    pub(crate) const fn facts(&self) -> &Value {
+        &self.facts
+    }
+
+    /// The log of a component.
+    pub(crate) fn log(&self, component: &str) -> PathBuf {
+        self.folder.join(format!("logs/{component}.log"))
+    }
+
+    /// Tributary's database.
+    pub(crate) async fn database(&self) -> AsyncPgConnection {
+        let own = self
+            .settings
+            .iter()
+            .find(|(key, _)| key == "TRIBUTARY__DATABASE__URL");
+        let url = own.map_or_else(|| self.fact("/postgres/database_url"), |(_, url)| url);
+        AsyncPgConnection::establish(url).await.unwrap()
     }
 
     /// A value of `stack.json`, by its path.
@@ -64,27 +130,41 @@ impl Stack {
 
     pub(crate) async fn start_tributary(&mut self) {
         assert!(self.tributary.is_none(), "it is running");
-        let log = self.folder.join("logs/tributary.log");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tributary"))
-            .args(["run", "--config"])
-            .arg(self.folder.join("tributary.yaml"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.tributary = Some(child);
+        self.tributary = Some(self.spawn_tributary("tributary", &[]));
         let ready = self.url("/readyz");
         self.eventually("Tributary is ready", async || {
             let answer = self.http.get(&ready).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
+    }
+
+    /// Another Tributary, which logs on its own and is not waited for.
+    pub(crate) fn spawn_tributary(&self, log: &str, settings: &[(&str, &str)]) -> Child {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log(log))
+            .unwrap();
+        Command::new(env!("CARGO_BIN_EXE_tributary"))
+            .args(["run", "--config"])
+            .arg(self.folder.join("tributary.yaml"))
+            .envs(self.settings.iter().cloned())
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// The most memory that Tributary has ever held since its start, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let pid = self.tributary.as_ref().expect("it is running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        peak.unwrap().parse().unwrap()
     }
 
     /// Kills Tributary with SIGKILL, as a crash would.
@@ -108,7 +188,8 @@ impl Stack {
         child.wait().unwrap().code()
     }
 
-    fn run_stack_script(&self, arguments: &[&str]) {
+    /// Does something to the stack's components.
+    pub(crate) fn run_script(&self, arguments: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack.py");
         let (command, rest) = arguments.split_first().unwrap();
         let output = Command::new("python3")
@@ -124,19 +205,6 @@ impl Stack {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-    }
-
-    /// Sets how the switch before Tributary treats requests.
-    pub(crate) async fn switch(&self, setting: Value) {
-        let url = format!("{}/mode", self.fact("/switch/control_url"));
-        self.http
-            .put(url)
-            .json(&setting)
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap();
     }
 
     /// Makes something happen on the remote side of the bridge.
@@ -157,7 +225,17 @@ impl Stack {
 
     /// Asks until there is an answer; fails the test when there is none in time.
     pub(crate) async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_mins(1);
+        self.within(Duration::from_mins(1), what, ask).await
+    }
+
+    /// The same with another deadline.
+    pub(crate) async fn within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        ask: impl AsyncFn() -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(answer) = ask().await {
                 return answer;
@@ -187,52 +265,6 @@ impl Stack {
         MatrixUser {
             user_id: text("userId"),
             access_token: text("accessToken"),
-        }
-    }
-
-    /// A session token of a Clerk user, as `tributary dev-token` mints it.
-    pub(crate) fn session_token(&self, user_id: &str) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_tributary"))
-            .args(["dev-token", "--user", user_id, "--config"])
-            .arg(self.folder.join("tributary.yaml"))
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// Reads an endpoint as a Clerk user.
-    pub(crate) async fn get(&self, user_id: &str, path: &str) -> Value {
-        let answer = self
-            .http
-            .get(self.url(path))
-            .bearer_auth(self.session_token(user_id))
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let body: Value = answer.json().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {body}");
-        body
-    }
-
-    /// All items of a list, page after page.
-    pub(crate) async fn get_all(&self, user_id: &str, path: &str) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let page = self
-                .get(user_id, &format!("{path}?limit=200{cursor}"))
-                .await;
-            items.extend(page["items"].as_array().unwrap().iter().cloned());
-            match page["nextCursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return items,
-            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::SimpleAsyncConnection as _;
 use serde_json::{Value, json};
 
 use super::chat;
@@ -14,9 +14,7 @@ use crate::{
 
 /// Forgets what was ever said, and where; who is linked stays.
 pub(super) async fn forget(stack: &Stack) {
-    let mut conn = AsyncPgConnection::establish(stack.fact("/postgres/database_url"))
-        .await
-        .unwrap();
+    let mut conn = stack.database().await;
     conn.batch_execute(
         "DELETE FROM tributary.conversations;
          DELETE FROM tributary.rooms;
