@@ -91,6 +91,28 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
     Ok(changed)
 }
 
+/// The Matrix users who may see what a room receives now.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn holders(mut conn: &Connection, room_id: &str) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = Text)]
+        matrix_user_id: String,
+    }
+    let holders: Vec<Holder> = sql_query(
+        "SELECT DISTINCT c.matrix_user_id FROM tributary.room_grants g
+         JOIN tributary.messenger_connections c ON c.id = g.connection_id
+         WHERE g.room_id = $1 AND g.until_at IS NULL",
+    )
+    .bind::<Text, _>(room_id)
+    .load(&mut conn)
+    .await?;
+    Ok(holders.into_iter().map(|row| row.matrix_user_id).collect())
+}
+
 /// Ends every grant of a connection, now.
 ///
 /// # Errors

@@ -20,10 +20,12 @@ use super::{Handler, Lease, Outcome, backfill::Span, eyes::Eyes, retry};
 use crate::{
     config,
     db::{
-        self, Connection, backfills, connection_rooms,
+        self, Connection, backfills, connection_rooms, grants,
         jobs::{Job, NewJob, enqueue},
         kin::{self, Ties},
-        members, rooms, stream,
+        members, rooms,
+        state::{self, Touched},
+        stream,
         viewers::View,
         walks,
     },
@@ -185,6 +187,7 @@ impl Discover {
         let room_ids = [look.room_id.to_owned()];
         look.resolve(conn).await?;
         look_around(conn, look).await?;
+        let members = members_who_see(conn, look).await?;
         let mut derived = ingest::map_and_merge(conn, &self.ingest.bridges, look.room_id).await?;
         let after = rooms::load(conn, &room_ids).await?;
         let is_ingested = after
@@ -193,7 +196,7 @@ impl Discover {
         if let Some(state) = look.state.filter(|_| is_ingested) {
             let states = state.kept();
             let applied =
-                ingest::apply_states(conn, &self.ingest.bridges, &states, Vec::new()).await?;
+                ingest::apply_states(conn, &self.ingest.bridges, &states, members).await?;
             derived.changed.extend(applied.changed);
             // Whoever has gained access since it was walked has more to see than was kept.
             if !was_ingested || walks::get(conn, look.room_id).await?.is_none() {
@@ -287,6 +290,21 @@ async fn look_around(conn: &mut Connection, look: &Look<'_>) -> db::Result<()> {
     let jobs: Vec<_> = unknown.into_iter().map(job).collect();
     enqueue(conn, &jobs).await?;
     Ok(())
+}
+
+/// Keeps the member events of those who see the room, before their access is decided: it
+/// ends when they left, and not when that was seen.
+async fn members_who_see(conn: &mut Connection, look: &Look<'_>) -> db::Result<Vec<Touched>> {
+    let Some(state) = look.state else {
+        return Ok(Vec::new());
+    };
+    let holders = grants::holders(conn, look.room_id).await?;
+    let mut states = state.kept();
+    states.retain(|s| s.kind == "m.room.member" && holders.contains(&s.state_key));
+    if states.is_empty() {
+        return Ok(Vec::new());
+    }
+    state::insert(conn, &states).await
 }
 
 /// A conversation that has become part of another goes before that one is shown.

@@ -106,7 +106,8 @@ impl Operator {
             jobs.push(job("reconcile", room_id));
         }
         enqueue(conn, &jobs).await?;
-        if !was_filled && is_filled {
+        // Of a room that was off discovery queues it, when it knows who has left.
+        if before.enabled && !was_filled && is_filled {
             let span = span(self.backfill.days, self.backfill.max_messages);
             backfills::enqueue(conn, std::slice::from_ref(room_id), &span).await?;
         }

@@ -132,6 +132,42 @@ async fn a_leave_is_not_undone_by_a_state_from_before_it() {
     stop.cancel();
 }
 
+/// The push of the leave was lost, and the room may be one that is switched off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_only_the_state_tells_ends_access_when_it_was_received() {
+    for enabled in [true, false] {
+        let world = World::new().await;
+        let alice = world.customer("alice", "1001").await;
+        world.direct(ROOM, &alice, "1001", "2001").await;
+        let mut left = member(ROOM, "$leave", ALICE, "leave", "Alice");
+        left["unsigned"] = json!({"age": 3_600_000});
+        let homeserver = MockServer::start().await;
+        Mock::given(path_regex("/state$"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(portal_with(&left)))
+            .mount(&homeserver)
+            .await;
+        let conn = world.db.get().await.unwrap();
+        let switch = format!("UPDATE tributary.rooms SET enabled = {enabled}");
+        (&*conn).batch_execute(&switch).await.unwrap();
+        let stop = start(&world, &homeserver);
+        let discover = NewJob {
+            kind: "discover",
+            key: ROOM.to_owned(),
+            payload: Map::new(),
+        };
+        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
+        let id = jobs.unwrap()[0].id;
+        eventually("the room is resolved", async || {
+            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
+        })
+        .await;
+        let ended = "SELECT count(*) FROM tributary.room_grants
+                     WHERE until_at < now() - interval '59 minutes'";
+        assert_eq!(world.count(ended).await, 1, "{enabled}");
+        stop.cancel();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
     let world = World::new().await;

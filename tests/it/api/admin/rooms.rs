@@ -171,7 +171,7 @@ async fn a_room_that_is_on_again_gets_what_it_missed() {
         (
             json!({"enabled": false}),
             json!({"enabled": true}),
-            vec![backfill.clone(), discover.clone(), reconcile.clone()],
+            vec![discover.clone(), reconcile.clone()],
         ),
         (
             json!({"enabled": false, "backfill": false}),
