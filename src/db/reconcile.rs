@@ -9,9 +9,10 @@ use diesel_async::RunQueryDsl as _;
 
 use super::Connection;
 
-/// Ingested rooms that are to be compared, those first that were not for the longest time, at most `limit`: those that
-/// were not since `since`, and those that had events since they last were, unless that
-/// is less than `pause` seconds ago; every one once a day. None for which a job is there.
+/// Ingested rooms that are to be compared, at most `limit`, those first that were not
+/// for the longest time: those that were not since `since`, those that had events since
+/// they last were, unless that is less than `pause` seconds ago, and every one once a
+/// day. None for which a job is there.
 ///
 /// # Errors
 ///

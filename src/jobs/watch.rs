@@ -1,6 +1,6 @@
 //! Watches the homeserver: whenever it is there again, it is asked to retry at
-//! once what it could not push, and the bridges' rooms are looked through. Rooms
-//! that had events are reconciled when it has settled, and from time to time.
+//! once what it could not push, and the bridges' rooms are looked through. Each room
+//! is reconciled when it has settled, and from time to time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -119,7 +119,7 @@ async fn hurry(app: &App) -> Result<(), db::Error> {
 
 /// Queues rooms to be compared: each one after a start or an outage, when the
 /// homeserver has had time to repeat what it could not push; then those with activity
-/// every quarter of an hour.
+/// every quarter of an hour, and every one once a day.
 async fn queue_reconcile(app: &App, since: DateTime<Utc>) -> Result<(), db::Error> {
     if app.clock.now() < since + SETTLED {
         return Ok(());
