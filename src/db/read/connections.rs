@@ -13,17 +13,20 @@ use crate::{
     model::connection::{BackfillSummary, Connection, Status},
 };
 
-/// Joins how the history of the rooms of connection `c` is coming in, as `r`.
+/// Joins how the history of the rooms of connection `c` is coming in, as `r`: their
+/// latest backfills, and the messages that all brought since the connection sees them.
 pub(in crate::db) const HISTORY: &str = "CROSS JOIN LATERAL (
          SELECT count(*) AS total,
-                count(*) FILTER (WHERE last.state = 'done') AS done,
-                count(*) FILTER (WHERE last.state IN ('queued', 'running', 'waiting')) AS active,
-                coalesce(sum((last.progress ->> 'stored')::bigint), 0)::bigint AS messages
+                count(*) FILTER (WHERE b.states[1] = 'done') AS done,
+                count(*) FILTER (WHERE b.states[1] IN ('queued', 'running', 'waiting')) AS active,
+                coalesce(sum(b.stored), 0)::bigint AS messages
          FROM tributary.room_grants g
-         LEFT JOIN LATERAL (
-             SELECT j.state, j.progress FROM tributary.jobs j
-             WHERE j.kind = 'backfill' AND j.key = g.room_id
-             ORDER BY j.created_at DESC LIMIT 1) AS last ON true
+         CROSS JOIN LATERAL (
+             SELECT array_agg(j.state ORDER BY j.created_at DESC) AS states,
+                    sum((j.progress ->> 'stored')::bigint)
+                        FILTER (WHERE j.finished_at IS NULL OR j.finished_at >= g.created_at) AS stored
+             FROM tributary.jobs j
+             WHERE j.kind = 'backfill' AND j.key = g.room_id) AS b
          WHERE g.connection_id = c.id AND g.until_at IS NULL) AS r";
 
 #[derive(QueryableByName)]
