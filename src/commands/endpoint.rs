@@ -62,6 +62,9 @@ pub(super) enum Failure {
     /// It may be there later.
     #[error("{0} does not answer: {1}")]
     Unreachable(String, &'static str),
+    /// No address can carry it.
+    #[error("`{0}` is no id")]
+    Unaskable(String),
     /// Somebody else answered.
     #[error("{0} answers {1}, and not as Tributary does")]
     Strange(String, StatusCode),
@@ -202,6 +205,9 @@ impl Endpoint {
         body: Option<&Value>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let unusable = |why| Failure::Unreachable(self.name(), why);
+        if let Some(segment) = path.iter().find(|segment| is_lost(segment)) {
+            return Err(Failure::Unaskable((*segment).to_owned()));
+        }
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| unusable("it is no address"))?
@@ -230,6 +236,11 @@ impl Endpoint {
     fn name(&self) -> String {
         self.base.origin().ascii_serialization()
     }
+}
+
+/// Whether a URL would leave a path segment out.
+fn is_lost(segment: &str) -> bool {
+    matches!(segment, "" | "." | "..")
 }
 
 /// Where a Tributary with this configuration listens on this machine.

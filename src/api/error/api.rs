@@ -109,7 +109,7 @@ impl ApiError {
             | Self::Conflict(detail)
             | Self::Unavailable(detail) => Cow::Borrowed(detail),
             Self::Invalid(detail) => detail.clone(),
-            Self::NotFound => "there is nothing here that is yours".into(),
+            Self::NotFound => "there is nothing here that you may see".into(),
             Self::NoSuchCode => "the code is wrong, used or expired".into(),
             Self::MethodNotAllowed => "this path takes other methods".into(),
             Self::TooLarge => "the body is too long".into(),

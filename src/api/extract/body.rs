@@ -37,15 +37,51 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                     ApiError::invalid("the body broke off")
                 }
             })?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            let what = match error.classify() {
-                Category::Data => "the body has another shape",
-                Category::Eof | Category::Io | Category::Syntax => "the body is not JSON",
-            };
-            let (line, column) = (error.line(), error.column());
-            ApiError::invalid(format!("{what} (line {line}, column {column})"))
-        })
+        read(&body).map(Self)
     }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would take a struct's fields from an array as well, by their order.
+    let is_list = body.trim_ascii_start().starts_with(b"[");
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize::<_, T>(&mut json);
+    let read = read.map_err(|error| mistake(&error)).and_then(|body| {
+        let ended = json.end().map_err(|error| not_json(&error));
+        ended.map(|()| body)
+    })?;
+    if is_list {
+        return Err(ApiError::invalid("the body is an array, not an object"));
+    }
+    Ok(read)
+}
+
+fn mistake(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let inner = error.inner();
+    if inner.classify() != Category::Data {
+        return not_json(inner);
+    }
+    let text = inner.to_string();
+    let missing = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'));
+    let path = error.path();
+    ApiError::invalid(match missing {
+        // The name is the struct's, not the caller's.
+        Some((name, _)) => format!("the body has no `{name}`"),
+        None if text.starts_with("unknown field") => {
+            "the body has a field that is not known".to_owned()
+        }
+        None if path.iter().len() == 0 => "the body has another shape".to_owned(),
+        None => format!("`{path}` of the body has another shape"),
+    })
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    let (line, column) = (error.line(), error.column());
+    ApiError::invalid(format!(
+        "the body is not JSON (line {line}, column {column})"
+    ))
 }
 
 /// `application/json` or `application/*+json`, with any parameters.
@@ -91,9 +127,9 @@ mod tests {
             "application/problem+json",
         ] {
             let request = Request::post("/").header(CONTENT_TYPE, name);
-            let request = request.body(Body::from("[1]")).unwrap();
+            let request = request.body(Body::from("{\"a\":1}")).unwrap();
             let body = JsonBody::<Value>::from_request(request, &()).await;
-            assert_eq!(body.unwrap().0, serde_json::json!([1]), "{name}");
+            assert_eq!(body.unwrap().0, serde_json::json!({"a": 1}), "{name}");
         }
     }
 
@@ -124,11 +160,27 @@ mod tests {
             "\"secret\"",
             r#"{"secret":1}"#,
             r#"{"code":{"secret":1}}"#,
+            r#"{"code":"x"} secret"#,
+            r#"["secret"]"#,
             &deep,
         ] {
             let error = refused("application/json", body.to_owned()).await;
             assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{error}");
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_named() {
+        for (body, named) in [
+            ("{}", "the body has no `code`"),
+            (r#"{"code":1}"#, "`code` of the body has another shape"),
+            (r#" ["x"]"#, "the body is an array, not an object"),
+            ("7", "the body has another shape"),
+            (r#"{"code":"#, "the body is not JSON (line 1, column 8)"),
+        ] {
+            let error = refused("application/json", body).await;
+            assert_eq!(error.to_string(), format!("invalid request: {named}"));
         }
     }
 

@@ -5,17 +5,29 @@ use axum::{
     http::request::Parts,
 };
 use serde::{Deserialize, Deserializer, de};
+use utoipa::IntoParams;
 
+use super::PagingQuery;
 use crate::api::ApiError;
 
-/// The filters of a list. What else is in the query is not theirs.
+/// The filters of a list. Whoever misspells one must not get everything.
 #[derive(Debug)]
 pub struct Filter<T>(pub T);
 
-impl<T: de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Filter<T> {
+impl<T: de::DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Filter<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let known = T::into_params(|| None).into_iter();
+        let known = known.chain(PagingQuery::into_params(|| None));
+        let known: Vec<_> = known.map(|parameter| parameter.name).collect();
+        let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::invalid("the query can't be read"))?;
+        if given.iter().any(|(name, _)| !known.contains(name)) {
+            let known = known.join(", ");
+            return Err(ApiError::invalid(format!("the list's query has {known}")));
+        }
         let query = Query::<T>::from_request_parts(parts, state).await;
         query
             .map(|Query(filter)| Self(filter))

@@ -7,7 +7,7 @@ use tributary::config;
 use super::{audit, each, execute, fields, listed, refused, rows};
 use crate::api::{
     app::{Answer, TestApp},
-    conversations::{ALICE, BOB, GHOST, alice_and_bob, only},
+    conversations::{ALICE, BOB, GHOST, ROOM, alice_and_bob, only},
     world::portal,
 };
 
@@ -27,6 +27,34 @@ async fn kinds(app: &TestApp, user: &str) -> Vec<String> {
         format!("SELECT kind FROM tributary.outbox WHERE user_id = '{user}' ORDER BY position");
     let rows = rows(app, &sql).await;
     each(&rows, "kind").into_iter().map(str::to_owned).collect()
+}
+
+/// A later one that had nothing to do, and one that was called off, take nothing away;
+/// what came in before the connection saw the room is not counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_those_of_all_backfills_since_the_room_is_seen() {
+    let app = alice_and_bob().await;
+    for (stored, state, finished) in [
+        (9, "done", "now() - interval '1 year'"),
+        (5, "done", "now()"),
+        (3, "cancelled", "now()"),
+        (0, "done", "now()"),
+        (2, "running", "NULL"),
+    ] {
+        execute(
+            &app,
+            &format!(
+                "INSERT INTO tributary.jobs (id, kind, key, payload, state, progress, finished_at, created_at)
+                 SELECT tributary.uuid_v7(), 'backfill', r.room_id, '{{}}', '{state}',
+                        '{{\"stored\": {stored}}}', {finished}, clock_timestamp()
+                 FROM tributary.rooms r WHERE r.room_id = '{ROOM}'"
+            ),
+        )
+        .await;
+    }
+    let items = listed(&app, PATH, "userId=user_alice").await;
+    let history = json!({"state": "running", "roomsTotal": 1, "roomsDone": 0, "messages": 10});
+    assert_eq!(items[0]["backfill"], history);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +103,13 @@ async fn everybodys_are_listed_without_codes() {
         1
     );
     assert!(listed(&app, PATH, "userId=user_%25").await.is_empty());
-    for query in ["userId=%00", "matrixUserId=%00", "limit=0", "cursor=x"] {
+    for query in [
+        "userId=%00",
+        "matrixUserId=%00",
+        "limit=0",
+        "cursor=x",
+        "userid=user_bob",
+    ] {
         let answer = app.admin(Method::GET, &format!("{PATH}?{query}")).await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
