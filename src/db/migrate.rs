@@ -1,5 +1,7 @@
 //! Migrations, embedded in the program and applied under a lock.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
@@ -13,6 +15,12 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// Held while migrating, so that two replicas that start at once take turns ("trib").
 const LOCK: i64 = 0x7472_6962;
+
+/// How long a migration waits for a lock: whoever wants the same table queues behind it.
+const LOCK_PATIENCE: &str = "2s";
+/// How often one is tried, with [`PAUSE`] in between, in which others get their turn.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Applies what is pending; returns the versions applied.
 ///
@@ -36,14 +44,13 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
     diesel::sql_query("SET search_path = public")
         .execute(&mut conn)
         .await?;
+    diesel::sql_query(format!("SET lock_timeout = '{LOCK_PATIENCE}'"))
+        .execute(&mut conn)
+        .await?;
     let mut harness = AsyncMigrationHarness::new(conn);
-    let applied: Vec<_> = harness
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(anyhow::Error::from_boxed)
-        .context("could not apply the migrations")?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let applied = run(&mut harness)
+        .await
+        .context("could not apply the migrations")?;
     if !applied.is_empty() {
         // Diesel's own table is nobody's business either.
         diesel::sql_query(
@@ -53,6 +60,33 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
         .await?;
     }
     Ok(applied)
+}
+
+/// Applies what is pending, and waits for others in between.
+async fn run(harness: &mut AsyncMigrationHarness<Connection>) -> anyhow::Result<Vec<String>> {
+    let mut applied = Vec::new();
+    let mut tries = 1;
+    while harness
+        .has_pending_migration(MIGRATIONS)
+        .map_err(anyhow::Error::from_boxed)?
+    {
+        match harness.run_next_migration(MIGRATIONS) {
+            Ok(version) => applied.push(version.to_string()),
+            Err(error) if tries < TRIES && is_lock_timeout(error.as_ref()) => {
+                tracing::warn!(tries, "a migration waits for a lock that others hold");
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(anyhow::Error::from_boxed(error)),
+        }
+    }
+    Ok(applied)
+}
+
+/// Diesel tells no SQLSTATE; in another language than English a start fails instead of
+/// waiting.
+fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.to_string().contains("lock timeout")
 }
 
 /// Where `url` points, for people: never its user, password or parameters.

@@ -1,11 +1,13 @@
 //! The migrations: forwards, backwards, at once, and what they leave behind.
 
+use std::time::Duration;
+
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::MigrationHarness as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tributary::db::{self, Connection, migrate::MIGRATIONS};
 
-use crate::support::{postgres::TestDatabase, world::count};
+use crate::support::{eventually, postgres::TestDatabase, world::count};
 
 async fn empty() -> TestDatabase {
     let database = TestDatabase::new().await;
@@ -27,6 +29,41 @@ async fn two_replicas_that_start_at_once_take_turns() {
         applied.contains(&0) && applied.iter().sum::<usize>() > 0,
         "{applied:?}"
     );
+}
+
+/// Everybody else who wants a table queues behind a migration that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_behind_a_long_read_lets_others_pass() {
+    let database = TestDatabase::new().await;
+    let url = database.url.expose_secret().to_owned();
+    let mut harness = AsyncMigrationHarness::new(Connection::establish(&url).await.unwrap());
+    let pool = database.pool();
+    let is_later = "SELECT count(*) FROM pg_class WHERE relname = 'walks'";
+    while count(&pool, is_later).await > 0 {
+        harness.revert_last_migration(MIGRATIONS).unwrap();
+    }
+    let mut reader = Connection::establish(&url).await.unwrap();
+    reader
+        .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
+        .await
+        .unwrap();
+    let migrated = tokio::spawn({
+        let url = database.url.clone();
+        async move { db::migrate(&url).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks
+                 WHERE relation = 'tributary.rooms'::regclass AND NOT granted";
+    eventually("the migration does not wait", async || {
+        (count(&pool, waits).await > 0).then_some(())
+    })
+    .await;
+    let mut writer = Connection::establish(&url).await.unwrap();
+    let write = "INSERT INTO tributary.rooms (room_id) VALUES ('!r')";
+    let written = tokio::time::timeout(Duration::from_secs(30), writer.batch_execute(write)).await;
+    written.expect("it waits behind the migration").unwrap();
+    assert!(!migrated.is_finished());
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert!(!migrated.await.unwrap().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
