@@ -28,6 +28,9 @@ const CALM: Duration = Duration::from_secs(3);
 /// Between two looks at one that is not.
 const EAGER: Duration = Duration::from_secs(2);
 
+/// How long an answer may take: long for a homeserver that is busy, short for one that hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a homeserver that is there again gets to repeat what waited.
 const SETTLED: TimeDelta = TimeDelta::seconds(20);
 /// How often a room with activity is reconciled.
@@ -71,19 +74,20 @@ pub async fn run(
 }
 
 async fn look(app: &App, homeserver: &Homeserver, is_news: bool) -> bool {
-    match homeserver.versions().await {
-        Ok(_) => {
+    let answer = tokio::time::timeout(PATIENCE, homeserver.versions()).await;
+    let error = match answer {
+        Ok(Ok(_)) => {
             app.health.homeserver_seen(app.clock.now());
-            true
+            return true;
         }
-        Err(error) => {
-            app.health.homeserver_missed();
-            if is_news {
-                tracing::warn!(%error, "the homeserver does not answer");
-            }
-            false
-        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer in {PATIENCE:?}"),
+    };
+    app.health.homeserver_missed();
+    if is_news {
+        tracing::warn!(error, "the homeserver does not answer");
     }
+    false
 }
 
 /// A homeserver that was away has transactions waiting, up to minutes away from
