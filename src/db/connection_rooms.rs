@@ -1,8 +1,9 @@
 //! The rooms of a connection, and the backfills that fill them.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, Text, Uuid as SqlUuid},
+    sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -56,6 +57,34 @@ pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<
     .load(conn)
     .await
     .map(ids)
+}
+
+/// When the first of those who see a room now was linked; none when nobody does, or the
+/// room is switched off.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn seen_by_links_since(
+    mut conn: &Connection,
+    room_id: &str,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    #[derive(QueryableByName)]
+    struct Since {
+        #[diesel(sql_type = Nullable<Timestamptz>)]
+        linked_at: Option<DateTime<Utc>>,
+    }
+    let row: Since = sql_query(
+        "SELECT min(c.linked_at) AS linked_at
+         FROM tributary.room_grants g
+         JOIN tributary.messenger_connections c ON c.id = g.connection_id
+         JOIN tributary.rooms r ON r.room_id = g.room_id AND r.enabled
+         WHERE g.room_id = $1 AND g.until_at IS NULL",
+    )
+    .bind::<Text, _>(room_id)
+    .get_result(&mut conn)
+    .await?;
+    Ok(row.linked_at)
 }
 
 /// Calls off the backfills of those of these rooms that nobody sees any more.

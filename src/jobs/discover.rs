@@ -16,7 +16,13 @@ use diesel_async::AsyncConnection as _;
 use serde_json::Map;
 
 use self::room_state::{Found, RoomState, room_id as valid};
-use super::{Handler, Lease, Outcome, backfill::Span, eyes::Eyes, retry};
+use super::{
+    Handler, Lease, Outcome,
+    backfill::Span,
+    eyes::Eyes,
+    reconcile::{self, Reconcile},
+    retry,
+};
 use crate::{
     config,
     db::{
@@ -200,19 +206,41 @@ impl Discover {
             derived.changed.extend(applied.changed);
             // Whoever has gained access since it was walked has more to see than was kept.
             if !was_ingested || walks::get(conn, look.room_id).await?.is_none() {
-                self.queue_backfill(conn, look.room_id).await?;
+                self.queue_history(conn, look.room_id, state.created_ts())
+                    .await?;
             }
         }
         Ok(derived)
     }
 
-    async fn queue_backfill(&self, conn: &mut Connection, room_id: &str) -> db::Result<()> {
+    /// Queues what brings in the history of a room that is new to somebody, unless the
+    /// operator fills it by hand.
+    async fn queue_history(
+        &self,
+        conn: &mut Connection,
+        room_id: &str,
+        created_ts: Option<i64>,
+    ) -> db::Result<()> {
+        let wanted = connection_rooms::to_fill(conn, &[room_id.to_owned()]).await?;
+        let linked = connection_rooms::seen_by_links_since(conn, room_id).await?;
+        // A room that is younger than the link has nothing from before it.
+        let is_older = linked
+            .zip(created_ts)
+            .is_none_or(|(link, room)| room < link.timestamp_millis());
+        if !self.backfill.on_connect && is_older {
+            let job = |key| NewJob {
+                kind: Reconcile::KIND,
+                key,
+                payload: reconcile::since_link(),
+            };
+            let jobs: Vec<_> = wanted.into_iter().map(job).collect();
+            enqueue(conn, &jobs).await?;
+            return Ok(());
+        }
         let span = Span {
             days: self.backfill.days,
             max_messages: self.backfill.max_messages,
         };
-        // Unless the operator fills it by hand.
-        let wanted = connection_rooms::to_fill(conn, &[room_id.to_owned()]).await?;
         backfills::enqueue(conn, &wanted, &span.payload()).await?;
         Ok(())
     }

@@ -15,11 +15,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection as _;
+use serde_json::{Map, Value};
 
 use super::{Handler, Lease, Outcome, eyes::Eyes, retry};
 use crate::{
     db::{
-        self,
+        self, connection_rooms,
         jobs::Job,
         reconcile::{self, Position},
     },
@@ -32,12 +33,20 @@ const PAGE_SIZE: u32 = 50;
 /// A backward walk goes that much beyond where the room was last compared.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
+const SINCE_LINK: &str = "sinceLink";
+
 /// The job `reconcile`; its key is the room id.
 pub struct Reconcile {
     /// What stores.
     pub ingest: Ingest,
     /// What is asked.
     pub homeserver: Homeserver,
+}
+
+/// The payload of a comparison that begins at the link: of a room that was found later,
+/// whose history from before nobody wants by itself.
+pub(super) fn since_link() -> Map<String, Value> {
+    Map::from_iter([(SINCE_LINK.to_owned(), Value::Bool(true))])
 }
 
 /// A comparison on its way.
@@ -54,7 +63,8 @@ impl Handler for Reconcile {
     const KIND: &'static str = "reconcile";
 
     async fn run(&self, job: &Job, lease: &Lease) -> Outcome {
-        let compared = match self.position(&job.key).await {
+        let since_link = job.payload[SINCE_LINK] == true;
+        let compared = match self.position(&job.key, since_link).await {
             Ok(Some(position)) => self.compare(&job.key, position, lease).await,
             Ok(None) => {
                 return Outcome::Done {
@@ -71,8 +81,21 @@ impl Handler for Reconcile {
 }
 
 impl Reconcile {
-    async fn position(&self, room_id: &str) -> Result<Option<Position>, db::Error> {
+    async fn position(
+        &self,
+        room_id: &str,
+        since_link: bool,
+    ) -> Result<Option<Position>, db::Error> {
         let conn = self.ingest.db.get().await?;
+        if since_link {
+            let linked_at = connection_rooms::seen_by_links_since(&conn, room_id).await?;
+            let position = linked_at.map(|linked_at| Position {
+                seen_since: linked_at,
+                compared_at: None,
+                token: None,
+            });
+            return Ok(position);
+        }
         Ok(reconcile::position(&conn, room_id).await?)
     }
 
@@ -210,7 +233,7 @@ impl Reconcile {
                 if is_last {
                     reconcile::mark(conn, room_id, walk.begun).await?;
                 }
-                let row = serde_json::Value::Object(serde_json::Map::new());
+                let row = Value::Object(Map::new());
                 if !walk.lease.progress(conn, &row).await? {
                     return Err(diesel::result::Error::RollbackTransaction);
                 }

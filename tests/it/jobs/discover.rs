@@ -59,6 +59,14 @@ fn portal_with(alice: &Value) -> Value {
 }
 
 fn start(world: &World, homeserver: &MockServer) -> CancellationToken {
+    start_with(world, homeserver, config::Backfill::default())
+}
+
+fn start_with(
+    world: &World,
+    homeserver: &MockServer,
+    backfill: config::Backfill,
+) -> CancellationToken {
     let homeserver = config::Homeserver {
         url: homeserver.uri().parse().unwrap(),
         server_name: "lab.local".to_owned(),
@@ -66,7 +74,7 @@ fn start(world: &World, homeserver: &MockServer) -> CancellationToken {
     let discover = Discover {
         ingest: world.ingest.clone(),
         homeserver: Homeserver::new(&homeserver, "as".into(), &CallLimits::default()).unwrap(),
-        backfill: config::Backfill::default(),
+        backfill,
     };
     let limits = KindLimits {
         concurrency: 1,
@@ -219,6 +227,67 @@ async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
         );
     }
     stop.cancel();
+}
+
+/// The link is a day old. What came since then is the customer's also where the room was
+/// found late.
+#[tokio::test(flavor = "multi_thread")]
+async fn unless_it_is_wanted_the_history_of_a_room_that_is_found_begins_with_the_link() {
+    let world = World::new().await;
+    world.customer("alice", "1001").await;
+    let conn = world.db.get().await.unwrap();
+    let now = world.ingest.clock.now().timestamp_millis();
+    for (room_id, hours, wanted) in [
+        ("!older:lab.local", 25, r#"reconcile {"sinceLink": true}"#),
+        (
+            "!newer:lab.local",
+            23,
+            r#"backfill {"days": 30, "maxMessages": 5000}"#,
+        ),
+    ] {
+        let create = json!({
+            "type": "m.room.create", "event_id": format!("$create{room_id}"), "state_key": "",
+            "sender": "@facebookbot:lab.local", "origin_server_ts": now - hours * 3_600_000,
+            "content": {"room_version": "11"},
+        });
+        let mut joined = member(room_id, &format!("$join{room_id}"), ALICE, "join", "Alice");
+        joined.as_object_mut().unwrap().remove("room_id");
+        let mut state = portal_with(&joined);
+        state[0]["content"]["channel"]["id"] = json!(room_id);
+        state.as_array_mut().unwrap().push(create);
+        let homeserver = MockServer::start().await;
+        Mock::given(path_regex("/state$"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(state))
+            .mount(&homeserver)
+            .await;
+        let backfill = config::Backfill {
+            on_connect: false,
+            ..config::Backfill::default()
+        };
+        let stop = start_with(&world, &homeserver, backfill);
+        let note = format!("INSERT INTO tributary.rooms (room_id) VALUES ('{room_id}')");
+        (&*conn).batch_execute(&note).await.unwrap();
+        let discover = NewJob {
+            kind: "discover",
+            key: room_id.to_owned(),
+            payload: Map::new(),
+        };
+        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
+        let id = jobs.unwrap()[0].id;
+        world.ingest.jobs.notify_one();
+        eventually("the room is resolved", async || {
+            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
+        })
+        .await;
+        let queued = format!(
+            "SELECT count(*) FROM tributary.jobs
+             WHERE key = '{room_id}' AND kind <> 'discover' AND kind || ' ' || payload::text = '{wanted}'"
+        );
+        assert_eq!(world.count(&queued).await, 1, "{room_id}");
+        let all = format!("SELECT count(*) FROM tributary.jobs WHERE key = '{room_id}'");
+        assert_eq!(world.count(&all).await, 2, "{room_id}");
+        stop.cancel();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

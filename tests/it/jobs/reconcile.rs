@@ -87,6 +87,23 @@ async fn a_room_that_was_compared_is_read_on_from_its_newest_page() {
     assert_eq!(asked[..2], ["f old.170", "b -"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_found_late_is_read_back_to_the_link() {
+    const HOUR: i64 = 3_600_000;
+    let world = world().await;
+    let history = History::default();
+    // The link is a day old; the room was mapped just now.
+    history.add((0..60).map(|n| aged(&format!("$before{n}"), 25 * HOUR)));
+    history.add((0..60).map(|n| aged(&format!("$after{n}"), 23 * HOUR)));
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "reconcile", ROOM, Map::new()).await;
+    assert_eq!(world.count(MESSAGES).await, 0);
+    let since_link = Map::from_iter([("sinceLink".to_owned(), json!(true))]);
+    done(&world, "reconcile", ROOM, since_link).await;
+    assert_eq!(world.count(MESSAGES).await, 60);
+}
+
 /// What came while nobody was there is not theirs who come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_in_which_nobody_saw_the_room_is_not_read() {
