@@ -14,6 +14,12 @@ pub(super) fn line(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
+/// So many of something, as people say it.
+pub(super) fn count(n: u64, one: &str) -> String {
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{n} {one}{ending}")
+}
+
 /// Whether a result could not be printed because nobody reads it any more.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error

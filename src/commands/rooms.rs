@@ -91,8 +91,10 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
             if json {
                 output::line(queued)?;
             } else {
-                let (bridges, rooms) = (&queued["bridges"], &queued["rooms"]);
-                output::line(format_args!("queued: {bridges} bridges, {rooms} rooms"))?;
+                let count =
+                    |of: &str, one| output::count(queued[of].as_u64().unwrap_or_default(), one);
+                let (bridges, rooms) = (count("bridges", "bridge"), count("rooms", "room"));
+                output::line(format_args!("queued: {bridges}, {rooms}"))?;
             }
             Ok(())
         }

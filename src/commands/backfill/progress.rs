@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Job;
+use crate::commands::output::count;
 
 /// How far some backfills are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,9 +61,8 @@ impl Tally {
             cancelled,
             stored,
         } = self;
-        format!(
-            "{total} rooms: {done} done, {failed} failed, {cancelled} cancelled; {stored} new messages"
-        )
+        let (rooms, messages) = (count(*total, "room"), count(*stored, "new message"));
+        format!("{rooms}: {done} done, {failed} failed, {cancelled} cancelled; {messages}")
     }
 }
 
@@ -106,6 +106,8 @@ mod tests {
         assert_eq!(tally.ended(), 3);
         let summary = "3 rooms: 1 done, 1 failed, 1 cancelled; 3 new messages";
         assert_eq!(tally.summary(), summary);
+        let one = Tally::of(&[job("done", 1)]).summary();
+        assert_eq!(one, "1 room: 1 done, 0 failed, 0 cancelled; 1 new message");
     }
 
     #[test]
