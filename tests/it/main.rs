@@ -7,6 +7,7 @@
 mod accounts;
 mod api;
 mod commands;
+mod delivery;
 mod fixtures;
 mod folding;
 mod ingest;
