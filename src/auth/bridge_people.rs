@@ -56,6 +56,7 @@ mod tests {
             as_token: None,
             provisioning_url: None,
             provisioning_secret: None,
+            silent_after_seconds: 1800,
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("as_token", Kind::Secret),
     Key::new("provisioning_url", Kind::Url),
     Key::new("provisioning_secret", Kind::Secret),
+    Key::new("silent_after_seconds", Kind::Number(1, 7 * 24 * 60 * 60)),
 ];
 
 /// One bridge.
@@ -43,6 +44,14 @@ pub struct Bridge {
     /// The shared secret of its provisioning API.
     #[serde(default, serialize_with = "masked::secret")]
     pub provisioning_secret: Option<SecretString>,
+    /// After how many seconds without an event or a status it is asked whether it is there.
+    #[serde(default = "silent_after_seconds")]
+    pub silent_after_seconds: u64,
+}
+
+/// At night nobody writes for hours, so this alone means nothing: it only makes Tributary ask.
+const fn silent_after_seconds() -> u64 {
+    30 * 60
 }
 
 /// Checks the bridges one by one and against each other.
@@ -65,6 +74,14 @@ pub(super) fn check(
 }
 
 impl Bridge {
+    /// Its provisioning API and the secret for it, when it may be asked.
+    #[must_use]
+    pub fn provisioning(&self) -> Option<(&Url, &SecretString)> {
+        self.provisioning_url
+            .as_ref()
+            .zip(self.provisioning_secret.as_ref())
+    }
+
     fn check(
         &self,
         path: impl Fn(&str) -> String,
@@ -95,6 +112,17 @@ impl Bridge {
             let right = format!("such as `@facebook_(?<id>.+):{example}`");
             report.add(&path("ghosts"), what, right);
         }
+        match (&self.provisioning_url, &self.provisioning_secret) {
+            (Some(_), None) => {
+                let right = "the `provisioning.shared_secret` of the bridge's configuration";
+                report.add(&path("provisioning_secret"), "is missing", right);
+            }
+            (None, Some(_)) => {
+                let right = "where the bridge listens, such as `http://127.0.0.1:29319`";
+                report.add(&path("provisioning_url"), "is missing", right);
+            }
+            _ => {}
+        }
         if let Some(secret) = &self.provisioning_secret {
             keys::check_length(secret, &path("provisioning_secret"), server, report);
         }
@@ -119,6 +147,7 @@ mod tests {
             as_token: None,
             provisioning_url: None,
             provisioning_secret: None,
+            silent_after_seconds: 1800,
         }
     }
 
@@ -163,10 +192,25 @@ mod tests {
     }
 
     #[test]
+    fn a_provisioning_api_is_of_no_use_without_its_secret() {
+        let url = Bridge {
+            provisioning_url: "http://127.0.0.1:29319".parse().ok(),
+            ..bridge()
+        };
+        assert_eq!(wrong(&[url]), ["bridges[0].provisioning_secret"]);
+        let secret = Bridge {
+            provisioning_secret: Some("0123456789abcdef".into()),
+            ..bridge()
+        };
+        assert_eq!(wrong(&[secret]), ["bridges[0].provisioning_url"]);
+    }
+
+    #[test]
     fn the_bridge_takes_no_shorter_secret_either() {
         let provisioning_secret = Some("fifteen letters".into());
         let bridge = Bridge {
             id: "Meta/1".to_owned(),
+            provisioning_url: "http://127.0.0.1:29319".parse().ok(),
             provisioning_secret,
             ..bridge()
         };

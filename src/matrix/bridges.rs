@@ -135,6 +135,7 @@ mod tests {
             as_token: None,
             provisioning_url: None,
             provisioning_secret: None,
+            silent_after_seconds: 1800,
         };
         Bridges::new(&[bridge], "@tributary:lab.local".into()).unwrap()
     }

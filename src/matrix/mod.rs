@@ -4,5 +4,6 @@ pub mod bridges;
 pub mod client;
 pub mod decode;
 pub mod ephemeral;
+pub mod provisioning;
 pub mod registration;
 pub mod transaction;

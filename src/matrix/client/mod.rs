@@ -28,7 +28,7 @@ use ruma::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use self::transport::Transport;
+pub(in crate::matrix) use self::transport::Transport;
 pub use self::{
     error::{ClientError, Retry},
     rooms::{MessagesPage, MessagesQuery},

@@ -1,4 +1,4 @@
-//! Bytes to the homeserver and back: deadlines, caps, no redirects.
+//! Bytes to the homeserver or a bridge and back: deadlines, caps, no redirects.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +22,13 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 /// pooled connection is seldom one that the other side is just closing.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
-pub(super) struct Transport {
+pub(in crate::matrix) struct Transport {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     call_timeout: Duration,
 }
 
 impl Transport {
-    pub(super) fn new(https: bool, limits: &CallLimits) -> anyhow::Result<Self> {
+    pub(in crate::matrix) fn new(https: bool, limits: &CallLimits) -> anyhow::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -50,7 +50,7 @@ impl Transport {
 
     /// The body of a 2xx answer; every other answer is an error, redirects
     /// included: following one would carry the token to wherever it points.
-    pub(super) async fn send(
+    pub(in crate::matrix) async fn send(
         &self,
         request: Request<Full<Bytes>>,
         max_bytes: usize,

@@ -26,6 +26,7 @@ pub(crate) fn bridge() -> config::Bridge {
         as_token: Some("bridge-as-token".into()),
         provisioning_url: None,
         provisioning_secret: None,
+        silent_after_seconds: 1800,
     }
 }
 
