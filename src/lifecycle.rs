@@ -14,9 +14,12 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{self, Database},
-    jobs::{self, Handlers, KindLimits, Runner, Timing, Waker},
+    jobs::{
+        self, Handlers, KindLimits, Runner, Timing, Waker, ask_bridge::AskBridge, silence::Rhythm,
+    },
     matrix::{
         client::{CallLimits, Homeserver},
+        provisioning::Provisioning,
         registration::Registration,
     },
     stream::Relay,
@@ -67,6 +70,10 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         registration.as_token.clone(),
         &CallLimits::default(),
     )?;
+    let asker = AskBridge {
+        accounts: app.accounts.clone(),
+        provisioning: Provisioning::new(&app.config.bridges)?,
+    };
     let hub = ws::Hub::new();
     let router = api::router(Arc::clone(&app)).merge(ws::router(Arc::clone(&app), hub.clone()));
     let listener = TcpListener::bind(app.config.server.bind)
@@ -75,7 +82,13 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
 
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run(app.db.clone(), urls.direct, stop.clone()));
-    tasks.spawn(runner(&app, &homeserver, &stop).run());
+    tasks.spawn(runner(&app, &homeserver, &asker, &stop).run());
+    tasks.spawn(jobs::silence::run(
+        Arc::clone(&app),
+        asker,
+        Rhythm::default(),
+        stop.clone(),
+    ));
     tasks.spawn(jobs::watch::run(
         Arc::clone(&app),
         homeserver,
@@ -105,7 +118,12 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     Ok(())
 }
 
-fn runner(app: &App, homeserver: &Homeserver, stop: &CancellationToken) -> Runner {
+fn runner(
+    app: &App,
+    homeserver: &Homeserver,
+    asker: &AskBridge,
+    stop: &CancellationToken,
+) -> Runner {
     let limits = |concurrency| KindLimits {
         concurrency,
         max_attempts: None,
@@ -140,7 +158,8 @@ fn runner(app: &App, homeserver: &Homeserver, stop: &CancellationToken) -> Runne
                 homeserver: homeserver.clone(),
             },
             limits(2),
-        );
+        )
+        .with(asker.clone(), limits(4));
     let waker = Waker::new(Arc::clone(&app.ingest.jobs));
     Runner::new(
         app.db.clone(),

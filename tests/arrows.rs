@@ -55,7 +55,9 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ),
     (
         "jobs",
-        &["app", "config", "db", "fold", "ingest", "matrix", "model"],
+        &[
+            "accounts", "app", "config", "db", "fold", "ingest", "matrix", "model",
+        ],
     ),
     (
         "lifecycle",

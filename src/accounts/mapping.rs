@@ -90,7 +90,7 @@ impl Accounts {
     }
 }
 
-fn job(kind: &'static str, key: &str) -> NewJob {
+pub(super) fn job(kind: &'static str, key: &str) -> NewJob {
     NewJob {
         kind,
         key: key.to_owned(),

@@ -4,12 +4,14 @@
 //! a signed-in person redeems it ([`Accounts::link`]), and from then on sees the
 //! Matrix user's portals; [`Accounts::disconnect`] ends that. The operator may link an
 //! account without a code ([`Accounts::import`]). What the bridge says
-//! ([`Accounts::bridge_state`]) is displayed and decides nothing else.
+//! ([`Accounts::bridge_state`]), or answers when it is asked ([`Accounts::confirm`]), is
+//! displayed and decides nothing else; so is that it does neither ([`Accounts::show_silence`]).
 //!
 //! Each operation is one transaction and leaves an audit row, also when it is
 //! refused. Its locks come in this order: turns (a Clerk user's, then a Matrix
 //! user's), the rooms', rows, and the viewers' positions last.
 
+mod confirm;
 mod connect;
 mod disconnect;
 mod effects;
@@ -18,10 +20,11 @@ mod import;
 mod link;
 mod mapping;
 mod report;
+mod silence;
 mod state;
 mod status;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     auth::openid::OpenId,
@@ -31,6 +34,7 @@ use crate::{
 };
 
 pub use self::{
+    confirm::{Confirmed, Question},
     import::{Import, Imported},
     report::{OpenIdToken, Report, Reported},
     state::Push,
@@ -44,18 +48,23 @@ pub struct Accounts {
     proof: OwnershipProof,
     server_name: String,
     backfill: Backfill,
+    /// The bridges that can be asked about somebody.
+    askable: BTreeSet<String>,
 }
 
 impl Accounts {
     /// Works with what the rest of the program works with.
     #[must_use]
     pub fn new(config: &Config, ingest: Ingest, openid: OpenId) -> Self {
+        let bridges = config.bridges.iter();
+        let askable = bridges.filter(|bridge| bridge.provisioning().is_some());
         Self {
             ingest,
             openid,
             proof: config.manager.ownership_proof,
             server_name: config.homeserver.server_name.clone(),
             backfill: config.backfill.clone(),
+            askable: askable.map(|bridge| bridge.id.clone()).collect(),
         }
     }
 }

@@ -288,9 +288,8 @@ impl Accounts {
         if let Some(login) = state::reported(remote_id, claim.status, &known) {
             bridge_logins::put(conn, account.id, &login).await?;
         }
-        let logins = bridge_logins::list(conn, account.id).await?;
-        let (status, error) = state::verdict(&logins, account.status());
-        connections::set_status(conn, account.id, status, error.as_deref()).await
+        let (_, is_new) = self.restate(conn, account).await?;
+        Ok(is_new)
     }
 }
 

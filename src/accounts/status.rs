@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Accounts, Error,
     effects::{Act, Effects, Settled},
-    state::{self, Push},
+    state::Push,
 };
 use crate::{
     db::{
@@ -30,6 +30,8 @@ impl Accounts {
         push: &Push,
         origin: Option<IpAddr>,
     ) -> Result<(), Error> {
+        // By itself, so that pushes do not wait for each other.
+        self.bridge_heard(bridge_id).await?;
         let actor = format!("bridge:{bridge_id}");
         let act = Act {
             actor: &actor,
@@ -43,7 +45,7 @@ impl Accounts {
                 connections::take_turn(conn, Turn::MatrixUser(bridge_id, &push.user_id)).await?;
                 let known = connections::of_matrix_user(conn, bridge_id, &push.user_id).await?;
                 let settled = match known {
-                    Some(account) => self.hear(conn, &account, push, act).await?,
+                    Some(account) => self.hear(conn, (bridge_id, &account), push, act).await?,
                     None => Settled::default(),
                 };
                 Ok(settled)
@@ -57,37 +59,41 @@ impl Accounts {
     async fn hear(
         &self,
         conn: &mut Connection,
-        account: &Account,
+        (bridge_id, account): (&str, &Account),
         push: &Push,
         act: Act<'_>,
     ) -> db::Result<Settled> {
         // A push about no login in particular is about the one that is known.
         let remote_id = push.remote_id.as_ref().or(account.bridge_user_id.as_ref());
         let known = bridge_logins::list(conn, account.id).await?;
-        let Some(login) = push.heard(remote_id.map_or("", String::as_str), &known) else {
+        let remote_id = remote_id.map_or("", String::as_str);
+        let Some(login) = push.said.heard(remote_id, &known) else {
             return Ok(Settled::default());
         };
+        let is_doubtful = push.said.is_ambiguous(remote_id, &known) || names_another(push, account);
         let learned = learned(push, account);
-        let portals = match (account.matrix_user(), learned.bridge_user_id) {
-            (Some((bridge_id, user_id)), Some(_)) if account.is_linked() => {
-                self.lock_portals(conn, bridge_id, user_id).await?
-            }
-            _ => Vec::new(),
+        let portals = if learned.bridge_user_id.is_some() && account.is_linked() {
+            self.lock_portals(conn, bridge_id, &push.user_id).await?
+        } else {
+            Vec::new()
         };
         bridge_logins::put(conn, account.id, &login).await?;
         let described = learned.adds_to(account);
         if described {
             connections::describe(conn, account.id, learned).await?;
         }
-        let logins = bridge_logins::list(conn, account.id).await?;
-        let (status, error) = state::verdict(&logins, account.status());
-        let restated = connections::set_status(conn, account.id, status, error.as_deref()).await?;
-        if !described && !restated {
+        let (status, restated) = self.restate(conn, account).await?;
+        if !described && !restated && !is_doubtful {
             return Ok(Settled::default());
         }
         let mut effects = Effects::default();
         if let Some(owner) = account.user_id.as_deref() {
-            effects.status_changed(owner, account.id);
+            if described || restated {
+                effects.status_changed(owner, account.id);
+            }
+            if is_doubtful && account.is_linked() {
+                self.ask(owner, bridge_id, account.id, &mut effects);
+            }
             if !portals.is_empty() {
                 self.reopen(conn, owner, &portals, &mut effects).await?;
             }
@@ -103,7 +109,7 @@ impl Accounts {
 /// What a push tells of who the person is on the network.
 fn learned<'a>(push: &'a Push, account: &Account) -> Description<'a> {
     let (said, known) = (push.remote_id.as_deref(), account.bridge_user_id.as_deref());
-    let bridge_user_id = said.filter(|_| known.is_none() && !push.is_logout());
+    let bridge_user_id = said.filter(|_| known.is_none() && !push.said.is_logout());
     // The name of another login of the same person is not this one's.
     let is_this = said.is_none() || known.is_none() || said == known;
     Description {
@@ -112,6 +118,12 @@ fn learned<'a>(push: &'a Push, account: &Account) -> Description<'a> {
     }
 }
 
+/// Whether it is about another login than the connection's, which may not be there any more.
+fn names_another(push: &Push, account: &Account) -> bool {
+    let (said, known) = (push.remote_id.as_ref(), account.bridge_user_id.as_ref());
+    said.is_some() && known.is_some() && said != known
+}
+
 fn details(push: &Push, status: Status) -> serde_json::Value {
-    json!({"state": push.state_event, "status": status.as_str()})
+    json!({"state": push.said.state_event, "status": status.as_str()})
 }

@@ -173,6 +173,39 @@ pub async fn of_user(
     .optional()
 }
 
+/// A connection, whoever's it is.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn get(conn: &mut Connection, id: Uuid) -> QueryResult<Option<Account>> {
+    sql_query(format!("SELECT {COLUMNS} WHERE c.id = $1"))
+        .bind::<SqlUuid, _>(id)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// The linked connections on a bridge, each with its owner.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn linked_on(conn: &mut Connection, bridge_id: &str) -> QueryResult<Vec<(Uuid, String)>> {
+    let accounts: Vec<Account> = sql_query(format!(
+        "SELECT {COLUMNS}
+         WHERE c.bridge_id = $1 AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
+         ORDER BY c.id"
+    ))
+    .bind::<Text, _>(bridge_id)
+    .load(conn)
+    .await?;
+    let owned = accounts.into_iter();
+    Ok(owned
+        .filter_map(|account| Some((account.id, account.user_id?)))
+        .collect())
+}
+
 /// The connections that a Clerk user has not disconnected: linked ones first,
 /// then the newest.
 ///

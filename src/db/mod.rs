@@ -15,6 +15,7 @@ pub mod attachments;
 pub mod audit;
 pub mod backfills;
 pub mod bridge_logins;
+pub mod bridges;
 pub mod connection_rooms;
 pub mod connections;
 pub mod conversations;

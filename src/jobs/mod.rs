@@ -2,8 +2,9 @@
 //!
 //! [`Runner`] claims jobs from the database and hands each to the [`Handler`]
 //! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`],
-//! [`backfill`] and [`reconcile`] do.
+//! [`backfill`], [`reconcile`] and [`ask_bridge`] do.
 
+pub mod ask_bridge;
 mod attempt;
 pub mod backfill;
 mod backoff;
@@ -14,6 +15,7 @@ mod handler;
 pub mod reconcile;
 pub mod refold;
 mod runner;
+pub mod silence;
 pub mod watch;
 
 pub use self::{

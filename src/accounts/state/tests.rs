@@ -20,7 +20,7 @@ fn replay(pushes: &[Push]) -> (Status, Option<String>) {
     let mut status = Status::Pending;
     let mut error = None;
     for push in pushes {
-        if let Some(login) = push.heard("1", &logins) {
+        if let Some(login) = push.said.heard("1", &logins) {
             logins = vec![login];
             (status, error) = verdict(&logins, status);
         }
@@ -28,27 +28,40 @@ fn replay(pushes: &[Push]) -> (Status, Option<String>) {
     (status, error)
 }
 
+/// Every state there is in mautrix's enum, one that is not, and what it does to a connection
+/// that was connected before.
 #[test]
 fn each_state_has_its_status() {
-    for (state, why, expected) in [
-        ("CONNECTED", None, (Status::Connected, None)),
-        ("CONNECTED", Some("fine"), (Status::Connected, None)),
-        (
-            "BAD_CREDENTIALS",
-            Some("cookie"),
-            (Status::Error, Some("cookie")),
-        ),
-        (
-            "UNKNOWN_ERROR",
-            None,
-            (Status::Error, Some("UNKNOWN_ERROR")),
-        ),
-        ("LOGGED_OUT", None, (Status::Disconnected, None)),
-        ("CONNECTING", None, (Status::Pending, Some("CONNECTING"))),
-        ("FROM_THE_FUTURE", Some("x"), (Status::Pending, Some("x"))),
+    use Status::{Connected, Disconnected, Error, Pending};
+    for (state, first, after_connected) in [
+        ("STARTING", Pending, Connected),
+        ("UNCONFIGURED", Pending, Connected),
+        ("RUNNING", Pending, Connected),
+        ("BRIDGE_UNREACHABLE", Pending, Connected),
+        ("CONNECTING", Pending, Connected),
+        ("BACKFILLING", Pending, Connected),
+        ("CONNECTED", Connected, Connected),
+        ("TRANSIENT_DISCONNECT", Pending, Connected),
+        ("BAD_CREDENTIALS", Error, Error),
+        ("UNKNOWN_ERROR", Error, Error),
+        ("LOGGED_OUT", Disconnected, Disconnected),
+        ("FROM_THE_FUTURE", Pending, Connected),
     ] {
-        let (status, error) = replay(&[push(state, 0, why)]);
-        assert_eq!((status, error.as_deref()), expected, "{state}");
+        for (before, expected) in [
+            (vec![], first),
+            (vec![push("CONNECTED", 0, None)], after_connected),
+        ] {
+            let after = |why| replay(&[before.as_slice(), &[push(state, 1, why)]].concat());
+            let is_well = matches!(expected, Connected) && state == "CONNECTED";
+            let named = match expected {
+                _ if is_well => None,
+                Disconnected => None,
+                _ => Some(state.to_owned()),
+            };
+            assert_eq!(after(None), (expected, named), "{state}");
+            let told = (!is_well).then(|| "in words".to_owned());
+            assert_eq!(after(Some("in words")), (expected, told), "{state}");
+        }
     }
 }
 
@@ -145,14 +158,14 @@ fn nonsense_is_read_as_absent() {
             "message": [], "error": "e", "timestamp": timestamp,
         });
         let push = read(body).unwrap();
-        assert_eq!(push.at, now, "{timestamp}");
-        assert_eq!(push.state_event, "CONNECTED");
+        assert_eq!(push.said.at, now, "{timestamp}");
+        assert_eq!(push.said.state_event, "CONNECTED");
         assert_eq!(push.remote_id, None);
         assert_eq!(push.remote_name.as_deref(), Some("a\u{fffd}b"));
-        assert_eq!(push.why.as_deref(), Some("e"));
+        assert_eq!(push.said.why.as_deref(), Some("e"));
     }
     let early = read(json!({"state_event": "X", "user_id": "@a:b", "timestamp": 5.9})).unwrap();
-    assert_eq!(early.at.timestamp(), 5);
+    assert_eq!(early.said.at.timestamp(), 5);
 }
 
 #[test]
@@ -163,8 +176,44 @@ fn the_bridges_next_word_replaces_the_companions() {
         Status::Connected
     );
     let heard = push("BAD_CREDENTIALS", -1_000_000, None)
+        .said
         .heard("1", &[said])
         .unwrap();
     assert_eq!(verdict(&[heard], Status::Connected).0, Status::Error);
     assert_eq!(reported("1", Status::Pending, &[]), None);
+}
+
+#[test]
+fn only_two_lasting_states_of_one_second_leave_a_doubt() {
+    let known = |state: &str| [push(state, 5, None).said.heard("1", &[]).unwrap()];
+    for (before, state, seconds, is_doubtful) in [
+        ("CONNECTED", "LOGGED_OUT", 5, true),
+        ("LOGGED_OUT", "CONNECTED", 5, true),
+        ("BAD_CREDENTIALS", "CONNECTED", 5, true),
+        ("CONNECTED", "LOGGED_OUT", 6, false),
+        ("CONNECTED", "LOGGED_OUT", 4, false),
+        ("CONNECTED", "CONNECTED", 5, false),
+        ("BAD_CREDENTIALS", "UNKNOWN_ERROR", 5, false),
+        ("CONNECTED", "CONNECTING", 5, false),
+        ("CONNECTING", "CONNECTED", 5, false),
+    ] {
+        let said = push(state, seconds, None).said;
+        let found = said.is_ambiguous("1", &known(before));
+        assert_eq!(found, is_doubtful, "{before} {state} {seconds}");
+        assert!(!said.is_ambiguous("2", &known(before)));
+    }
+}
+
+#[test]
+fn a_silent_bridge_is_what_is_wrong_with_whoever_looks_connected() {
+    let silent = |verdict| under_silence(verdict, Some(at(0)));
+    let (status, error) = silent((Status::Connected, Some("wait".to_owned())));
+    assert_eq!(status, Status::Connected);
+    assert_eq!(
+        error.unwrap(),
+        "bridge_silent: the bridge does not answer; nothing came since 2027-01-15T08:00:00.000Z"
+    );
+    let bad = (Status::Error, Some("cookie".to_owned()));
+    assert_eq!(silent(bad.clone()), bad);
+    assert_eq!(under_silence(bad.clone(), None), bad);
 }

@@ -1,7 +1,11 @@
 //! `POST /api/bridge/{bridgeId}/status`: mautrix bridge state pushes
 //! (`homeserver.status_endpoint`).
 
-use axum::{Json, body::Bytes, extract::State};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,12 +15,12 @@ use crate::{
         error::Refusals,
         extract::{BridgeId, ClientIp},
     },
-    app::AppState,
+    app::{App, AppState},
 };
 
 /// Takes a bridge's state in, also about users whom nobody knows. A bridge sends
-/// a state again, and nothing else meanwhile, until it is accepted: so whatever is
-/// JSON is.
+/// a state again, and nothing else meanwhile, until it is accepted: so whatever an
+/// authentic one sends is, unless the database is away.
 #[utoipa::path(
     post, path = "/api/bridge/{bridgeId}/status", tag = "bridge",
     params(("bridgeId" = String, Path, description = "The bridge, as it is configured")),
@@ -27,12 +31,32 @@ pub(in crate::api) async fn push_bridge_state(
     BridgeId(bridge_id): BridgeId,
     ClientIp(origin): ClientIp,
     State(app): State<AppState>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let body: Value =
-        serde_json::from_slice(&body).map_err(|_| ApiError::invalid("the body is not JSON"))?;
-    if let Some(push) = Push::read(&body, app.clock.now()) {
-        app.accounts.bridge_state(&bridge_id, &push, origin).await?;
+    // What is too long or no JSON will not be another time either.
+    let body = body
+        .ok()
+        .and_then(|body| serde_json::from_slice(&body).ok());
+    let body: Value = body.unwrap_or_else(|| {
+        tracing::warn!(bridge_id, "the bridge pushed a state that cannot be read");
+        Value::Null
+    });
+    match Push::read(&body, app.clock.now()) {
+        Some(push) => app.accounts.bridge_state(&bridge_id, &push, origin).await?,
+        None => about_itself(&app, &bridge_id, &body).await,
     }
     Ok(Json(json!({})))
+}
+
+/// A state of the bridge itself: at its start it sends one, and blocks until it is taken.
+/// What became of its logins meanwhile may have been missed.
+async fn about_itself(app: &App, bridge_id: &str, body: &Value) {
+    let heard = app.accounts.bridge_heard(bridge_id).await;
+    let asked = match body.get("state_event") {
+        Some(_) => heard.and(app.accounts.ask_all(bridge_id).await),
+        None => heard,
+    };
+    if let Err(error) = asked {
+        tracing::warn!(%error, bridge_id, "nobody noted that the bridge spoke");
+    }
 }

@@ -1,12 +1,14 @@
 //! Who owns which Matrix user, on a real Postgres.
 
 mod bridge_state;
+mod confirm;
 mod disconnect;
 mod http;
 mod link;
 mod proof;
 mod purge;
 mod report;
+mod silence;
 
 use tributary::accounts::{Error, Refused};
 

@@ -1,5 +1,6 @@
 //! Jobs, against a real Postgres.
 
+mod ask_bridge;
 mod backfill;
 mod dead_letters;
 mod discover;

@@ -61,6 +61,15 @@ pub(crate) fn config(changes: Value) -> Config {
     serde_json::from_value(config).unwrap()
 }
 
+/// The same with a bridge that can be asked, at `url`.
+pub(crate) fn askable(url: &str) -> Config {
+    config(json!({"bridges": [{
+        "id": "meta", "network": "facebook", "bot": BOT,
+        "ghosts": "@facebook_(?<id>.+):lab\\.local", "as_token": "the-bridges-as-token",
+        "provisioning_url": url, "provisioning_secret": "the-shared-secret",
+    }]}))
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with(config(json!({}))).await

@@ -17,7 +17,7 @@ fn push(server: &Server, body: &str) -> RequestBuilder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_json_is_accepted() {
+async fn whatever_an_authentic_bridge_sends_is_accepted() {
     let server = Server::start(World::new().await).await;
     let linked = server.world.linked(USER_A, ALICE).await;
     for body in [
@@ -29,17 +29,17 @@ async fn whatever_is_json_is_accepted() {
         r#"{"state_event":"CONNECTED","user_id":"@a\u0000b:lab.local","remote_id":"\u0000"}"#,
         r#"{"state_event":{},"user_id":[],"timestamp":"x","remote_id":1e300}"#,
         r#"{"state_event":"NEW","user_id":"@alice:lab.local","timestamp":99999999999999999999999}"#,
+        "",
+        "x",
+        r#"{"timestamp":1e999}"#,
+        &"[".repeat(1000),
+        &" ".repeat(3 << 20),
     ] {
         assert_eq!(
             accepted(push(&server, body), 200).await,
             json!({}),
-            "{body}"
-        );
-    }
-    for body in ["", "x", r#"{"timestamp":1e999}"#, &"[".repeat(1000)] {
-        assert_eq!(
-            refused(push(&server, body)).await,
-            no(400, "invalid_request")
+            "{}",
+            body.get(..200).unwrap_or(body)
         );
     }
     let bad = json!({"state_event": "BAD_CREDENTIALS", "user_id": ALICE, "error": "fb-cookie"});
