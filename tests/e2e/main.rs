@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod backfill;
+mod bridge;
 mod folding;
 mod journeys;
 mod people;

@@ -301,11 +301,17 @@ impl Stack {
     /// Links a Clerk user with a Matrix user, the way people do.
     pub(crate) async fn link(&self, clerk_user: &str, user: &MatrixUser, remote_id: &str) -> Value {
         let report = self.report_login(user, remote_id).await;
+        let code = report["linkCode"].as_str().unwrap();
+        self.redeem(clerk_user, code).await
+    }
+
+    /// Redeems a code, as the web page does.
+    pub(crate) async fn redeem(&self, clerk_user: &str, code: &str) -> Value {
         let answer = self
             .http
             .post(self.url("/api/messenger/link"))
             .bearer_auth(self.session_token(clerk_user))
-            .json(&json!({ "code": report["linkCode"] }))
+            .json(&json!({ "code": code }))
             .send()
             .await
             .unwrap();

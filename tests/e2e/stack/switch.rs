@@ -20,6 +20,15 @@ impl Stack {
 
     /// Sets where the switch sends requests.
     pub(crate) async fn point_switch_at(&self, url: &str) {
+        self.set_target(json!(url)).await;
+    }
+
+    /// From now on nobody gets what is sent; bridges are told that somebody did.
+    pub(crate) async fn point_switch_at_nothing(&self) {
+        self.set_target(Value::Null).await;
+    }
+
+    async fn set_target(&self, url: Value) {
         let target = format!("{}/target", self.fact("/switch/control_url"));
         let request = self.http.put(target).json(&json!({ "url": url }));
         request.send().await.unwrap().error_for_status().unwrap();

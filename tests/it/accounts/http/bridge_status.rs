@@ -4,7 +4,7 @@ use serde_json::json;
 use super::{accepted, no, refused};
 use crate::accounts::{
     server::Server,
-    world::{ALICE, USER_A, World},
+    world::{ALICE, BOB, USER_A, USER_B, World, askable},
 };
 
 const PATH: &str = "/api/bridge/meta/status";
@@ -51,6 +51,25 @@ async fn whatever_an_authentic_bridge_sends_is_accepted() {
         (&status["status"], &status["error"]),
         (&json!("ERROR"), &json!("fb-cookie"))
     );
+}
+
+/// What a bridge says of itself at its start, in place of those of its logins that are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_speaks_of_itself_is_asked_about_everybody() {
+    let world = World::with(askable("http://127.0.0.1:9")).await;
+    let server = Server::start(world).await;
+    let linked = [
+        server.world.linked(USER_A, ALICE).await.id.to_string(),
+        server.world.linked(USER_B, BOB).await.id.to_string(),
+    ];
+    server.world.code("@provisional:lab.local").await;
+    server.world.execute("DELETE FROM tributary.jobs").await;
+    let body =
+        r#"{"state_event":"UNCONFIGURED","timestamp":1800000000,"ttl":21600,"source":"bridge"}"#;
+    accepted(push(&server, body), 200).await;
+    let asked = "SELECT key AS t FROM tributary.jobs WHERE kind = 'ask_bridge' ORDER BY key";
+    assert_eq!(server.world.texts(asked).await, linked);
+    assert_eq!(server.world.count("bridges WHERE id = 'meta'").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

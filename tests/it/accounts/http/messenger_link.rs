@@ -30,6 +30,21 @@ async fn a_code_is_redeemed_once() {
     );
 }
 
+/// So that nobody links a stranger's account by mistake.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_names_the_account() {
+    let server = Server::start(World::new().await).await;
+    let report = World::report_of(
+        ALICE,
+        json!({"bridgeUserId": "77", "remoteName": "Alice B."}),
+    );
+    let reported = server.world.accounts.report(&report, None).await.unwrap();
+    let code = json!({"code": reported.link_code});
+    let linked = accepted(link(&server, USER_A, &code), 200).await;
+    assert_eq!(linked["remoteName"], "Alice B.");
+    assert_eq!(linked["bridgeUserId"], "77");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_code_and_an_expired_one_look_alike() {
     let server = Server::start(World::new().await).await;
