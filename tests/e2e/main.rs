@@ -4,6 +4,7 @@
 
 mod backfill;
 mod bridge;
+mod companion;
 mod folding;
 mod journeys;
 mod people;
