@@ -47,7 +47,8 @@ pub enum Confirmed {
 }
 
 impl Accounts {
-    /// Whom to ask about a connection; none when it is linked no more.
+    /// Whom to ask about a connection; none when nobody has it any more. One that waits for
+    /// its code counts: whoever types that sees the account's name.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl Accounts {
     pub async fn question(&self, connection_id: Uuid) -> Result<Option<Question>, Error> {
         let mut conn = self.ingest.db.get().await?;
         let account = connections::get(&mut conn, connection_id).await?;
-        let Some(account) = account.filter(Account::is_linked) else {
+        let Some(account) = account.filter(|account| !account.is_disconnected()) else {
             return Ok(None);
         };
         let Some((bridge_id, matrix_user_id)) = account.matrix_user() else {
@@ -92,7 +93,7 @@ impl Accounts {
                 let turn = Turn::MatrixUser(&question.bridge_id, &question.matrix_user_id);
                 connections::take_turn(conn, turn).await?;
                 let account = connections::get(conn, question.connection_id).await?;
-                let Some(account) = account.filter(Account::is_linked) else {
+                let Some(account) = account.filter(|account| !account.is_disconnected()) else {
                     return Ok((Confirmed::Taken, Settled::default()));
                 };
                 if bridge_logins::list(conn, account.id).await? != question.known {
@@ -123,7 +124,7 @@ impl Accounts {
         };
         let is_new_ghost = learned.bridge_user_id.is_some()
             && learned.bridge_user_id != account.bridge_user_id.as_deref();
-        let portals = if is_new_ghost {
+        let portals = if is_new_ghost && account.is_linked() {
             self.lock_portals(conn, &question.bridge_id, &question.matrix_user_id)
                 .await?
         } else {
@@ -197,10 +198,16 @@ impl Accounts {
         Ok(())
     }
 
-    /// Has the bridge asked about a connection, if it can be.
-    pub(super) fn ask(&self, user_id: &str, bridge_id: &str, id: Uuid, effects: &mut Effects) {
+    /// Has the bridge asked about a connection of this user's, if it can be.
+    pub(super) fn ask(
+        &self,
+        user_id: Option<&str>,
+        bridge_id: &str,
+        id: Uuid,
+        effects: &mut Effects,
+    ) {
         if self.askable.contains(bridge_id) {
-            effects.queue(user_id, [ask_job(id)]);
+            effects.queue(user_id.unwrap_or_default(), [ask_job(id)]);
         }
     }
 

@@ -171,7 +171,7 @@ impl Accounts {
         effects.status_changed(user_id, id);
         self.open(conn, (user_id, &claim.bridge_id), &portals, effects)
             .await?;
-        self.ask(user_id, &claim.bridge_id, id, effects);
+        self.ask(Some(user_id), &claim.bridge_id, id, effects);
         Ok(Ok((id, true)))
     }
 }

@@ -131,7 +131,7 @@ impl Accounts {
         effects.status_changed(user_id, id);
         self.open(conn, (user_id, bridge_id), &portals, effects)
             .await?;
-        self.ask(user_id, bridge_id, id, effects);
+        self.ask(Some(user_id), bridge_id, id, effects);
         Ok(Ok(id))
     }
 }

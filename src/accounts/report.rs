@@ -216,6 +216,7 @@ impl Accounts {
             }
         };
         self.describe(conn, &account, claim, effects).await?;
+        self.ask(account.user_id.as_deref(), bridge_id, account.id, effects);
         let status = connections::of_matrix_user(conn, bridge_id, matrix_user_id)
             .await?
             .map_or(account.status(), |account| account.status());

@@ -92,7 +92,7 @@ impl Accounts {
                 effects.status_changed(owner, account.id);
             }
             if is_doubtful && account.is_linked() {
-                self.ask(owner, bridge_id, account.id, &mut effects);
+                self.ask(Some(owner), bridge_id, account.id, &mut effects);
             }
             if !portals.is_empty() {
                 self.reopen(conn, owner, &portals, &mut effects).await?;

@@ -64,19 +64,30 @@ async fn the_companion_gets_a_code_that_opens_the_account_it_names() {
     let code = again["linkCode"].as_str().unwrap();
     assert_ne!(reported["linkCode"], code);
 
+    // The companion did not say whose account that is. The bridge, when it is asked, does.
+    let named = async || {
+        let known = stack
+            .http
+            .get(stack.url(&format!(
+                "/api/admin/connections?matrixUserId={}",
+                ivan.user.user_id
+            )))
+            .bearer_auth(stack.fact("/admin_api_key"))
+            .send();
+        let known: Value = known.await.unwrap().json().await.unwrap();
+        (known["items"][0]["remoteName"] == "ivan").then_some(())
+    };
+    stack
+        .eventually("the bridge names the account", named)
+        .await;
+
     let linked = stack.redeem(&ivan.clerk, code).await;
+    assert_eq!(linked["remoteName"], "ivan");
     assert_eq!(linked["id"], reported["connectionId"]);
     assert_eq!(linked["matrixUserId"], ivan.user.user_id);
     assert_eq!(linked["bridgeUserId"], ivan.remote_id);
     let after = report(&stack, &ivan.user.access_token, &ivan);
     assert_eq!(after["linkCode"], Value::Null, "{after}");
-
-    // The companion did not say the name. The bridge, when it is asked, does.
-    let name = async || {
-        let status = stack.get(&ivan.clerk, "/api/messenger/status").await;
-        (status["connections"][0]["remoteName"] == "ivan").then_some(())
-    };
-    stack.eventually("the bridge names the account", name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use tributary::{
     model::connection::{Connection, Status},
 };
 
-use crate::accounts::world::{ALICE, BOB, BOT, USER_A, USER_B, World, askable};
+use crate::accounts::world::{ALICE, BOT, USER_A, USER_B, World, askable};
 
 const OWN_GHOST: &str = "@facebook_77:lab.local";
 const FRIEND: &str = "@facebook_5:lab.local";
@@ -62,15 +62,38 @@ fn is(status: Status, texts: [&str; 3]) -> (Status, [String; 3]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_has_the_bridge_asked_if_it_can_be() {
+async fn a_report_and_a_link_have_the_bridge_asked_if_it_can_be() {
     let world = world().await;
-    let linked = world.linked(USER_A, ALICE).await;
-    assert_eq!(world.texts(ASKED).await, [linked.id.to_string()]);
+    let code = world.code(ALICE).await;
+    let connections = "SELECT id::text AS t FROM tributary.messenger_connections";
+    let provisional = world.texts(connections).await;
+    assert_eq!(world.texts(ASKED).await, provisional);
+    world.execute("DELETE FROM tributary.jobs").await;
+    let waiting = world.accounts.connect(USER_A, None).await.unwrap().id;
+    world.accounts.link(USER_A, &code, None).await.unwrap();
+    assert_eq!(world.texts(ASKED).await, [waiting.to_string()]);
+    let gone = provisional[0].parse().unwrap();
+    assert_eq!(world.accounts.question(gone).await.unwrap(), None);
 
     let deaf = World::new().await;
     deaf.linked(USER_A, ALICE).await;
     deaf.accounts.ask_all("meta").await.unwrap();
     assert_eq!(deaf.texts(ASKED).await, [""; 0]);
+}
+
+/// Whoever types the code is told whose account that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_is_known_before_the_code_is_redeemed() {
+    let world = world().await;
+    let code = world.code(ALICE).await;
+    let connections = "SELECT id::text AS t FROM tributary.messenger_connections";
+    let provisional = world.texts(connections).await[0].parse().unwrap();
+    let question = world.accounts.question(provisional).await.unwrap().unwrap();
+    let answer = [login(&world, "77", "Alice on Messenger", "CONNECTED")];
+    let confirmed = world.accounts.confirm(&question, &answer).await.unwrap();
+    assert_eq!(confirmed, Confirmed::Taken);
+    let linked = world.accounts.link(USER_A, &code, None).await.unwrap();
+    assert_eq!(linked.remote_name.as_deref(), Some("Alice on Messenger"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +149,7 @@ async fn an_answer_that_was_overtaken_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_asks_about_whom_nobody_linked() {
+async fn nobody_asks_about_whom_nobody_has() {
     let world = world().await;
     let linked = world.linked(USER_A, ALICE).await;
     let asked = question(&world, &linked).await;
@@ -139,12 +162,6 @@ async fn nobody_asks_about_whom_nobody_linked() {
     world.accounts.confirm(&asked, &answer).await.unwrap();
     assert_eq!(shown(&world).await.0, Status::Disconnected);
     assert_eq!(world.connections(USER_B).await[0].status, Status::Connected);
-    let provisional = world.code(BOB).await;
-    assert!(!provisional.is_empty());
-    let unlinked =
-        "SELECT id::text AS t FROM tributary.messenger_connections WHERE linked_at IS NULL";
-    let id = world.texts(unlinked).await[0].parse().unwrap();
-    assert_eq!(world.accounts.question(id).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

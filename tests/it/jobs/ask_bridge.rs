@@ -75,12 +75,12 @@ async fn a_link_is_confirmed_by_the_bridge() {
     let bridge = MockServer::start().await;
     answers(&bridge, connected("Alice on Messenger")).await;
     let world = World::with(askable(&bridge.uri())).await;
-    let _jobs = start(&world);
     let report = World::report_of(ALICE, json!({"status": "pending"}));
     let reported = world.accounts.report(&report, None).await.unwrap();
     let code = reported.link_code.unwrap();
     let linked = world.accounts.link(USER_A, &code, None).await.unwrap();
     assert_eq!(linked.status, Status::Pending);
+    let _jobs = start(&world);
     becomes(&world, "done: confirmed").await;
     let connection = world.connections(USER_A).await.pop().unwrap();
     assert_eq!(connection.status, Status::Connected);
@@ -103,8 +103,8 @@ async fn a_bridge_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
         let bridge = MockServer::start().await;
         answers(&bridge, ResponseTemplate::new(answer)).await;
         let world = World::with(askable(&bridge.uri())).await;
-        let _jobs = start(&world);
         world.linked(USER_A, ALICE).await;
+        let _jobs = start(&world);
         becomes(&world, expected).await;
         // Nothing is made of it.
         let connection = world.connections(USER_A).await.pop().unwrap();
@@ -121,8 +121,8 @@ async fn what_is_pushed_while_the_bridge_is_asked_has_it_asked_again() {
     let late = connected("Alice").set_delay(Duration::from_millis(500));
     answers(&bridge, late).await;
     let world = World::with(askable(&bridge.uri())).await;
-    let _jobs = start(&world);
     world.linked(USER_A, ALICE).await;
+    let _jobs = start(&world);
     let asked = async || bridge.received_requests().await.unwrap().len();
     eventually("it is asked", async || (asked().await == 1).then_some(())).await;
     let body = json!({"state_event": "BAD_CREDENTIALS", "user_id": ALICE, "remote_id": "77"});
