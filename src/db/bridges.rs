@@ -18,6 +18,9 @@ use super::Connection;
 const LAST_SIGN: &str = "greatest(b.heard_at, (
          SELECT max(c.last_sync_at) FROM tributary.messenger_connections c WHERE c.bridge_id = b.id))";
 
+/// Whether connection `c` has an owner, who would be told.
+const LINKED: &str = "c.linked_at IS NOT NULL AND c.disconnected_at IS NULL";
+
 /// The bridge spoke or answered. Returns since when it had been silent, if it was.
 ///
 /// # Errors
@@ -96,10 +99,11 @@ pub async fn to_ask(
                AND (b.asked_at IS NULL OR b.asked_at <= now() - make_interval(secs => $2))
                AND (b.silent_since IS NOT NULL
                     OR greatest({LAST_SIGN}, $3) <= now() - make_interval(secs => $4))
+               AND EXISTS (SELECT 1 FROM tributary.messenger_connections c
+                           WHERE c.bridge_id = b.id AND {LINKED})
              RETURNING b.id)
          SELECT c.id FROM asked JOIN tributary.messenger_connections c ON c.bridge_id = asked.id
-         WHERE c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
-         ORDER BY c.last_sync_at DESC NULLS LAST, c.id LIMIT 1"
+         WHERE {LINKED} ORDER BY c.last_sync_at DESC NULLS LAST, c.id LIMIT 1"
     ))
     .bind::<Text, _>(id)
     .bind::<Double, _>(patience.pause.as_secs_f64())
@@ -178,13 +182,13 @@ pub async fn misstated(conn: &mut Connection, word: &str) -> QueryResult<Vec<Uui
         #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
-    let rows: Vec<Row> = sql_query(
+    let rows: Vec<Row> = sql_query(format!(
         "SELECT c.id FROM tributary.messenger_connections c
          LEFT JOIN tributary.bridges b ON b.id = c.bridge_id
-         WHERE c.linked_at IS NOT NULL AND c.disconnected_at IS NULL AND c.status = 'CONNECTED'
+         WHERE {LINKED} AND c.status = 'CONNECTED'
            AND (b.silent_since IS NOT NULL) <> starts_with(coalesce(c.error, ''), $1)
-         ORDER BY c.id LIMIT 1000",
-    )
+         ORDER BY c.id LIMIT 1000"
+    ))
     .bind::<Text, _>(word)
     .load(conn)
     .await?;

@@ -59,7 +59,8 @@ pub struct Connection {
     pub bridge_user_id: Option<String>,
     /// The name on the network.
     pub remote_name: Option<String>,
-    /// What is wrong, in the bridge's words.
+    /// What is wrong, in the bridge's words; `bridge_silent: ...` while the bridge itself does
+    /// not answer.
     pub error: Option<String>,
     /// When an event of it was last stored.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
@@ -86,7 +87,8 @@ pub struct Account {
     pub remote_name: Option<String>,
     /// How it is doing.
     pub status: Status,
-    /// What is wrong, in the bridge's words.
+    /// What is wrong, in the bridge's words; `bridge_silent: ...` while the bridge itself does
+    /// not answer.
     pub error: Option<String>,
     /// When it became the Clerk user's.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
