@@ -68,3 +68,49 @@ async fn a_bridge_that_is_gone_is_noticed_and_so_is_that_it_is_back() {
     })
     .await;
 }
+
+/// All but `CONNECTING`, which bridgev2 keeps to itself: only who asks is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_state_of_a_real_bridge_is_shown() {
+    let stack = Stack::start().await;
+    let mona = customer(&stack, "mona", "17", true).await;
+    for (state, message, status, error) in [
+        ("CONNECTED", "", "CONNECTED", None),
+        ("TRANSIENT_DISCONNECT", "Wait", "CONNECTED", Some("Wait")),
+        ("BACKFILLING", "", "CONNECTED", Some("BACKFILLING")),
+        ("UNKNOWN_ERROR", "Oh", "ERROR", Some("Oh")),
+        (
+            "BRIDGE_UNREACHABLE",
+            "",
+            "ERROR",
+            Some("BRIDGE_UNREACHABLE"),
+        ),
+        ("FROM_THE_FUTURE", "", "ERROR", Some("FROM_THE_FUTURE")),
+        ("BAD_CREDENTIALS", "Log in", "ERROR", Some("Log in")),
+        ("CONNECTED", "", "CONNECTED", None),
+    ] {
+        let pushed = json!({
+            "remoteId": mona.remote_id, "stateEvent": state, "message": message,
+        });
+        stack.remote("/state", pushed).await;
+        shows(&stack, &mona, state, |connection| {
+            connection["status"] == status && connection["error"] == json!(error)
+        })
+        .await;
+    }
+    stack
+        .remote("/logout", json!({"remoteId": mona.remote_id}))
+        .await;
+    shows(&stack, &mona, "logged out", |connection| {
+        connection["status"] == "DISCONNECTED"
+    })
+    .await;
+    let again = json!({
+        "userId": mona.user.user_id, "remoteId": mona.remote_id, "remoteName": "Mona L.",
+    });
+    stack.remote("/login", again).await;
+    shows(&stack, &mona, "logged in again", |connection| {
+        connection["status"] == "CONNECTED" && connection["remoteName"] == "Mona L."
+    })
+    .await;
+}
