@@ -4,6 +4,7 @@
 //! - [`dev`]: session tokens for development, signed with a key of one's own
 //! - [`openid`]: a Matrix user's proof of being one
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
+//! - [`svix`]: the signatures of Clerk's webhooks
 //! - [`codes`]: what a person copies from the desktop program to the web page
 //!
 //! Checks are pure; [`fetch`] is the only file that opens a connection.
@@ -18,6 +19,7 @@ pub mod fetch;
 pub mod hs_token;
 pub mod openid;
 mod rsa;
+pub mod svix;
 
 #[cfg(test)]
 mod testing;
