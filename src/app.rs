@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::Accounts,
-    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId},
+    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId, svix},
     clock::Clock,
     config::{self, Config},
     db::Database,
@@ -15,6 +15,7 @@ use crate::{
     ingest::Ingest,
     matrix::bridges::Bridges,
     operator::Operator,
+    sessions::Sessions,
     stream::Feed,
 };
 
@@ -36,6 +37,10 @@ pub struct App {
     pub feed: Feed,
     /// Knows Clerk's session tokens.
     pub clerk: Verifier,
+    /// Knows which of Clerk's sessions are over.
+    pub sessions: Sessions,
+    /// Knows Clerk's webhooks; none when their secret is not configured.
+    pub webhook: Option<svix::Secret>,
     /// Knows the homeserver.
     pub hs_token: HsToken,
     /// Knows the desktop companion.
@@ -84,6 +89,8 @@ impl App {
             jobs: Arc::default(),
         };
         let openid = OpenId::new(&config.homeserver)?;
+        let verifier = Verifier::new(&config.clerk, clock.clone())?;
+        let webhook = config.clerk.webhook_secret.as_ref();
         let key_of = |bridge: &config::Bridge| {
             let token = bridge.as_token.clone()?;
             Some((
@@ -94,7 +101,15 @@ impl App {
         Ok(Self {
             accounts: Accounts::new(&config, ingest.clone(), openid),
             operator: Operator::new(&config, ingest.clone()),
-            clerk: Verifier::new(&config.clerk, clock.clone())?,
+            sessions: Sessions::new(
+                &config.clerk,
+                db.clone(),
+                verifier.ended().clone(),
+                feed.clone(),
+                clock.clone(),
+            ),
+            clerk: verifier,
+            webhook: webhook.map(svix::Secret::parse).transpose()?,
             hs_token: HsToken::new(&identity.hs_token),
             manager_keys: ApiKeyRing::new(&config.manager.api_key),
             admin_keys: ApiKeyRing::new(&config.admin.api_key),

@@ -8,6 +8,7 @@
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
 //! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
+//! - [`sessions`]: which Clerk sessions are over, known on every replica
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
@@ -33,6 +34,7 @@ pub mod lifecycle;
 pub mod matrix;
 pub mod model;
 pub mod operator;
+pub mod sessions;
 pub mod stream;
 pub mod telemetry;
 pub mod ws;

@@ -74,6 +74,11 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         accounts: app.accounts.clone(),
         provisioning: Provisioning::new(&app.config.bridges)?,
     };
+    // Before the first token is looked at.
+    app.sessions
+        .refresh()
+        .await
+        .context("the sessions that ended cannot be read")?;
     let hub = ws::Hub::new();
     let router = api::router(Arc::clone(&app)).merge(ws::router(Arc::clone(&app), hub.clone()));
     let listener = TcpListener::bind(app.config.server.bind)
@@ -95,6 +100,7 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         registration.id,
         stop.clone(),
     ));
+    tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
     tasks.spawn(accept(listener, router, stop.clone()));
     if let Some(bind) = app.config.server.operator_bind {
         let listener = TcpListener::bind(bind)
@@ -116,6 +122,15 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     }
     app.db.close();
     Ok(())
+}
+
+/// Hears of sessions that end, and closes their sockets.
+async fn follow_sessions(app: Arc<App>, hub: ws::Hub, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = app.sessions.follow() => {}
+        () = hub.follow(app.clerk.ended()) => {}
+    }
 }
 
 fn runner(

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     (
         "accounts",
         &["auth", "config", "db", "ingest", "matrix", "model"],
@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "app",
         &[
             "accounts", "auth", "clock", "config", "db", "health", "ingest", "matrix", "operator",
-            "stream",
+            "sessions", "stream",
         ],
     ),
     ("auth", &["clock", "config"]),
@@ -69,6 +69,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("matrix", &["config", "model"]),
     ("model", &[]),
     ("operator", &["config", "db", "ingest", "model"]),
+    ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),
     ("ws", &["app", "auth", "db", "model", "stream"]),

@@ -21,6 +21,7 @@ pub mod connections;
 pub mod conversations;
 pub mod dead_letters;
 pub mod embedded;
+pub mod ended_sessions;
 pub mod grants;
 pub mod health;
 pub mod jobs;
@@ -52,6 +53,7 @@ pub mod transients;
 pub mod versions;
 pub mod viewers;
 pub mod walks;
+pub mod webhook_deliveries;
 
 pub use self::{
     migrate::migrate,

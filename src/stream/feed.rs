@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::{db::stream::Head, model::transient::Transient};
 
@@ -20,6 +20,7 @@ pub struct Feed(Arc<Inner>);
 struct Inner {
     viewers: Mutex<HashMap<String, Viewer>>,
     hints: mpsc::UnboundedSender<Hint>,
+    sessions: Notify,
 }
 
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) enum Hint {
     Head(Head),
     /// Something passes.
     Transient(Arc<Transient>),
+    /// Sessions have ended.
+    Sessions,
 }
 
 /// One listener's end. The viewer is forgotten with the last of them.
@@ -62,6 +65,7 @@ impl Feed {
             Self(Arc::new(Inner {
                 viewers: Mutex::default(),
                 hints,
+                sessions: Notify::new(),
             })),
             carried,
         )
@@ -100,6 +104,20 @@ impl Feed {
             self.pass_here(&transient);
             let _ = self.0.hints.send(Hint::Transient(transient));
         }
+    }
+
+    /// Tells other replicas that sessions have ended, which they read from the database.
+    pub fn sessions_ended(&self) {
+        let _ = self.0.hints.send(Hint::Sessions);
+    }
+
+    /// Returns when another replica has said so since it was last asked. For one listener.
+    pub async fn sessions_to_read(&self) {
+        self.0.sessions.notified().await;
+    }
+
+    pub(super) fn read_sessions_here(&self) {
+        self.0.sessions.notify_one();
     }
 
     /// Announces committed frames to this replica's sockets. A head only ever rises.

@@ -40,6 +40,9 @@ struct Payload {
     heads: Vec<(String, i64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     transients: Vec<Transient>,
+    /// Whether sessions have ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sessions: bool,
 }
 
 impl Relay {
@@ -99,6 +102,7 @@ fn payloads(hints: Vec<Hint>, origin: Uuid) -> Vec<String> {
         origin,
         heads: Vec::new(),
         transients: Vec::new(),
+        sessions: false,
     };
     let mut done = Vec::new();
     let mut payload = empty();
@@ -117,6 +121,7 @@ fn payloads(hints: Vec<Hint>, origin: Uuid) -> Vec<String> {
             Hint::Transient(transient) => {
                 payload.transients.push(Arc::unwrap_or_clone(transient));
             }
+            Hint::Sessions => payload.sessions = true,
         }
         if payload.heads.len() + payload.transients.len() >= 20 {
             done.push(std::mem::replace(&mut payload, empty()));
@@ -141,6 +146,9 @@ async fn listen(url: &SecretString, feed: &Feed, origin: Uuid) {
                 said.transients
                     .into_iter()
                     .for_each(|t| feed.pass_here(&Arc::new(t)));
+                if said.sessions {
+                    feed.read_sessions_here();
+                }
             }
         });
         if let Err(error) = heard.await {

@@ -10,7 +10,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use super::close::Close;
-use crate::model::new_id;
+use crate::{auth::clerk::Ended, model::new_id};
 
 /// Knows every socket of this replica. Cheap to clone; all clones know the same.
 #[derive(Debug, Clone, Default)]
@@ -55,13 +55,25 @@ impl Hub {
         self.0.sockets.wait().await;
     }
 
-    /// Closes this replica's sockets of a Clerk session with 4401, since it was
-    /// ended.
-    pub fn close_session(&self, session_id: &str) {
-        self.users().retain(|_, entries| {
+    /// Closes this replica's sockets as their sessions end, for as long as it is polled.
+    pub async fn follow(&self, ended: &Ended) {
+        let mut more = ended.watch();
+        loop {
+            self.close_ended(|user_id, session_id| ended.contains(user_id, session_id));
+            // Whoever remembers them is borrowed: it does not go away.
+            if more.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Closes this replica's sockets of sessions that `is_over` names, by user and
+    /// session, with 4401.
+    pub fn close_ended(&self, is_over: impl Fn(&str, &str) -> bool) {
+        self.users().retain(|user_id, entries| {
             let (ended, rest) = std::mem::take(entries)
                 .into_iter()
-                .partition::<VecDeque<_>, _>(|entry| entry.session_id == session_id);
+                .partition::<VecDeque<_>, _>(|entry| is_over(user_id, &entry.session_id));
             *entries = rest;
             for entry in ended {
                 entry.end(Close::Revoked);
@@ -173,7 +185,7 @@ mod tests {
         let hub = Hub::new();
         let mut ended = [(); 2].map(|()| hub.enter("user_a", "sess_1", 9));
         let mut kept = hub.enter("user_a", "sess_2", 9);
-        hub.close_session("sess_1");
+        hub.close_ended(|user_id, session_id| (user_id, session_id) == ("user_a", "sess_1"));
         for seat in &mut ended {
             assert_eq!(seat.closed.try_recv(), Ok(Close::Revoked));
         }

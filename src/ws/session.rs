@@ -86,11 +86,17 @@ struct Session {
 /// Serves a socket until it is closed.
 pub(super) async fn serve(wire: Wire, opening: Opening, mut seat: Seat) {
     let stop = opening.app.stop.clone();
+    // It has its seat: whoever ends from now on is closed by the hub.
+    let is_over = opening.app.clerk.ended().covers(&opening.session);
     let mut session = Session::new(wire, opening);
-    let end = tokio::select! {
-        end = session.run() => end,
-        () = stop.cancelled() => End::Close(Close::Restarting),
-        Ok(close) = &mut seat.closed => End::Close(close),
+    let end = if is_over {
+        End::Close(Close::Revoked)
+    } else {
+        tokio::select! {
+            end = session.run() => end,
+            () = stop.cancelled() => End::Close(Close::Restarting),
+            Ok(close) = &mut seat.closed => End::Close(close),
+        }
     };
     tracing::debug!(
         user_id = session.identity.user_id,

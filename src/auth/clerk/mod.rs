@@ -1,9 +1,11 @@
 //! Clerk session tokens: who they admit, and why not.
 //!
 //! The way of a token: [`jwt`] takes it apart, [`claims`] judges what it says, [`keys`] finds
-//! who could have signed it, [`verifier`] puts them in this order, cheap before dear.
+//! who could have signed it, [`ended`] whether its session is over, [`verifier`] puts them in
+//! this order, cheap before dear.
 
 mod claims;
+mod ended;
 mod jwks;
 mod jwt;
 mod keys;
@@ -12,6 +14,7 @@ mod verifier;
 use chrono::{DateTime, Duration, Utc};
 
 pub use self::{
+    ended::Ended,
     keys::Health,
     verifier::{Error, Verifier},
 };

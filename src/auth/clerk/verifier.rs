@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    DEVELOPMENT_ISSUER, Health, KEYS_UNAVAILABLE, Refusal, Session,
+    DEVELOPMENT_ISSUER, Ended, Health, KEYS_UNAVAILABLE, Refusal, Session,
     claims::{Policy, check_claims, check_header},
     jwt::Jwt,
     keys::{KeySet, LIMITS, NoKey},
@@ -24,6 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Verifier {
     issuers: Arc<[Issuer]>,
+    ended: Ended,
     clock: Clock,
 }
 
@@ -85,6 +86,7 @@ impl Verifier {
         }
         Ok(Self {
             issuers: issuers.into(),
+            ended: Ended::default(),
             clock,
         })
     }
@@ -107,7 +109,17 @@ impl Verifier {
         if !key.verifies(token.message, token.signature) {
             return Err(Refusal::Unauthorized("signature"));
         }
-        claimed.admit()
+        let session = claimed.admit()?;
+        if self.ended.covers(&session) {
+            return Err(Refusal::Unauthorized("session_ended"));
+        }
+        Ok(session)
+    }
+
+    /// The sessions whose tokens are refused although they have not expired.
+    #[must_use]
+    pub fn ended(&self) -> &Ended {
+        &self.ended
     }
 
     /// Fetches the keys now instead of with the first token, if they are fetched at all.

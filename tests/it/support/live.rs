@@ -217,7 +217,11 @@ fn replica(config: Config, database: &TestDatabase, clock: &TestClock) -> Arc<Ap
         sender_bot: "@tributary:lab.local".to_owned(),
         hs_token: SecretString::from("hs"),
     };
-    Arc::new(App::new(config, &identity, db, feed, clock.clock(), stop).unwrap())
+    let app = App::new(config, &identity, db, feed, clock.clock(), stop.clone());
+    let app = Arc::new(app.unwrap());
+    let following = Arc::clone(&app);
+    tokio::spawn(stop.run_until_cancelled_owned(async move { following.sessions.follow().await }));
+    app
 }
 
 fn merge(into: &mut Value, from: Value) {

@@ -47,6 +47,9 @@ impl Server {
         let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
         let hub = Hub::new();
+        let (ended, following) = (app.clerk.ended().clone(), hub.clone());
+        let stop = app.stop.clone();
+        tokio::spawn(stop.run_until_cancelled_owned(async move { following.follow(&ended).await }));
         let router = ws::router(app, hub.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, hub }

@@ -5,6 +5,7 @@ mod closes;
 mod frames;
 mod handshake;
 mod resume;
+mod sessions;
 mod tokens;
 
 use crate::support::{self, live as world};

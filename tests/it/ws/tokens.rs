@@ -92,14 +92,3 @@ async fn nobody_elses_token_renews() {
         assert_eq!(client.closed().await, 4401);
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_ended_session_takes_its_sockets_along() {
-    let world = World::new().await;
-    let server = Server::start(&world);
-    let mut ended = server.live(&world, ALICE).await;
-    let mut kept = server.live(&world, BOB).await;
-    server.hub.close_session("sess_user_alice");
-    assert_eq!(ended.closed().await, 4401);
-    assert!(kept.is_quiet().await);
-}

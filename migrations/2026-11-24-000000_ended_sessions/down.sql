@@ -1,0 +1,2 @@
+DROP TABLE tributary.webhook_deliveries;
+DROP TABLE tributary.ended_sessions;
