@@ -8,6 +8,7 @@
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
 //! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
+//! - [`erasure`]: deletes what nobody holds any more, step by step
 //! - [`sessions`]: which Clerk sessions are over, known on every replica
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod db;
+pub mod erasure;
 pub mod fold;
 pub mod health;
 pub mod ingest;

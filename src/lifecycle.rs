@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{self, Database},
+    erasure::Erasure,
     jobs::{
         self, Handlers, KindLimits, Runner, Timing, Waker, ask_bridge::AskBridge, silence::Rhythm,
     },
@@ -174,7 +175,13 @@ fn runner(
             },
             limits(2),
         )
-        .with(asker.clone(), limits(4));
+        .with(asker.clone(), limits(4))
+        .with(
+            jobs::erase::Erase {
+                erasure: Erasure::new(app.ingest.clone()),
+            },
+            limits(2),
+        );
     let waker = Waker::new(Arc::clone(&app.ingest.jobs));
     Runner::new(
         app.db.clone(),

@@ -11,10 +11,12 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     (
         "accounts",
-        &["auth", "config", "db", "ingest", "matrix", "model"],
+        &[
+            "auth", "config", "db", "erasure", "ingest", "matrix", "model", "sessions",
+        ],
     ),
     (
         "api",
@@ -47,6 +49,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ),
     ("config", &[]),
     ("db", &["model"]),
+    ("erasure", &["db", "ingest"]),
     ("fold", &["model"]),
     ("health", &[]),
     (
@@ -56,13 +59,13 @@ const ARROWS: [(&str, &[&str]); 21] = [
     (
         "jobs",
         &[
-            "accounts", "app", "config", "db", "fold", "ingest", "matrix", "model",
+            "accounts", "app", "config", "db", "erasure", "fold", "ingest", "matrix", "model",
         ],
     ),
     (
         "lifecycle",
         &[
-            "api", "app", "clock", "config", "db", "jobs", "matrix", "stream", "ws",
+            "api", "app", "clock", "config", "db", "erasure", "jobs", "matrix", "stream", "ws",
         ],
     ),
     ("main", &[]),

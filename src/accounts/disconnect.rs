@@ -1,4 +1,4 @@
-//! The owner lets a connection go, and may have purged what only it could see.
+//! The owner lets a connection go, and may have erased what only it could see.
 
 use std::net::IpAddr;
 
@@ -8,18 +8,24 @@ use uuid::Uuid;
 
 use super::{
     Accounts, Answer, Error, Refused,
-    effects::{Act, Effects},
+    effects::{Act, Effects, Settled},
+    erase::{self, Tries, Unlinked},
 };
-use crate::db::{
-    self, Connection, connection_rooms,
-    connections::{self, Turn},
-    grants, purge, rooms,
-    viewers::{self, View},
+use crate::{
+    db::{
+        self, Connection, connection_rooms,
+        connections::{self, Turn},
+        erasures::access,
+        grants,
+    },
+    model::erasure::Cause,
 };
 
 impl Accounts {
     /// Ends a connection of a Clerk user. Nothing is delivered to it from then on;
-    /// what it saw stays readable, unless `purge`. May be repeated, also to purge later.
+    /// what it saw stays readable, unless `purge`: then it is out of sight at once, and
+    /// gone when this returns or, if it is much, soon after. May be repeated, also to
+    /// purge later.
     ///
     /// # Errors
     ///
@@ -41,67 +47,78 @@ impl Accounts {
             origin,
             at: self.ingest.clock.now(),
         };
-        let mut conn = self.ingest.db.get().await?;
-        let (answer, settled) = conn
-            .transaction::<_, db::Error, _>(async |conn| {
-                let mut effects = Effects::default();
-                let answer = let_go(conn, act, id, purge, &mut effects).await?;
-                let refused = answer.as_ref().err().copied();
-                let details = answer.as_ref().ok().cloned().unwrap_or_else(|| json!({}));
-                let target = id.to_string();
-                let settled = effects
-                    .settle(conn, act, Some(&target), refused, details)
-                    .await?;
-                Ok((answer, settled))
-            })
-            .await?;
-        drop(conn);
-        self.announce(&settled);
-        answer?;
+        let mut tries = Tries::default();
+        let (answer, settled) = loop {
+            let attempt = self.try_disconnect(act, id, purge).await;
+            if !tries.again(&attempt) {
+                break attempt?;
+            }
+        };
+        self.tell(&settled);
+        if let Some(erasure) = answer?.erasure {
+            self.erase_now(erasure).await;
+        }
         Ok(())
+    }
+
+    async fn try_disconnect(
+        &self,
+        act: Act<'_>,
+        id: Uuid,
+        purge: bool,
+    ) -> Result<(Result<Gone, Refused>, Settled), db::Error> {
+        let mut conn = self.ingest.db.get().await?;
+        conn.transaction(async |conn| {
+            let mut effects = Effects::default();
+            let answer = let_go(conn, act, id, purge, &mut effects).await?;
+            let refused = answer.as_ref().err().copied();
+            let details = answer.as_ref().ok().map(|gone| gone.details.clone());
+            let details = details.unwrap_or_else(|| json!({}));
+            let target = id.to_string();
+            let settled = effects
+                .settle(conn, act, Some(&target), refused, details)
+                .await?;
+            Ok((answer, settled))
+        })
+        .await
     }
 }
 
-/// Returns what there is to say of it in the audit.
+/// A connection that was let go.
+struct Gone {
+    /// What there is to say of it in the audit.
+    details: Value,
+    erasure: Option<Uuid>,
+}
+
 async fn let_go(
     conn: &mut Connection,
     act: Act<'_>,
     id: Uuid,
     purge: bool,
     effects: &mut Effects,
-) -> Answer<Value> {
+) -> Answer<Gone> {
     let user_id = act.actor;
     connections::take_turn(conn, Turn::User(user_id)).await?;
     let Some(account) = connections::of_user(conn, user_id, id).await? else {
         return Ok(Err(Refused::NotFound("connection")));
     };
-    if let Some((bridge_id, matrix_user_id)) = account.matrix_user() {
-        connections::take_turn(conn, Turn::MatrixUser(bridge_id, matrix_user_id)).await?;
-    }
-    let room_ids = connection_rooms::of_connection(conn, id).await?;
-    rooms::lock(conn, &room_ids).await?;
-    if connections::disconnect(conn, id, act.at).await? {
-        grants::end_all(conn, id).await?;
-        effects.status_changed(user_id, id);
-    }
-    let mut details = json!({});
+    let accounts = [account];
+    let Unlinked { room_ids } = erase::unlink(conn, &accounts, act.at, effects).await?;
+    let mut gone = Gone {
+        details: json!({}),
+        erasure: None,
+    };
     if purge {
-        let matrix_user_id = account.matrix_user_id.as_deref();
-        let purged = purge::connection(conn, id, user_id, matrix_user_id, &room_ids).await?;
-        details = json!({"conversations": purged.removed.len(), "messages": purged.messages});
-        effects.conversations_removed(user_id, &purged.removed);
-        let kept = views(user_id, &purged.kept);
-        viewers::recount(conn, &kept).await?;
-        effects.conversations_changed(kept);
+        let taken = erase::take(conn, user_id, &accounts, &room_ids, effects).await?;
+        access::forget_remote(conn, &[id]).await?;
+        let whose = (Cause::Connection, user_id);
+        let erasure = erase::begin(conn, act, whose, &taken, &room_ids, effects).await?;
+        gone.details = json!({"erasure": erasure, "conversations": taken.removed.len()});
+        gone.erasure = Some(erasure);
+    } else {
+        grants::end_all(conn, id).await?;
     }
     connection_rooms::cancel_backfills(conn, &room_ids).await?;
-    Ok(Ok(details))
-}
-
-fn views(user_id: &str, conversations: &[Uuid]) -> Vec<View> {
-    let view = |&conversation_id| View {
-        user_id: user_id.to_owned(),
-        conversation_id,
-    };
-    conversations.iter().map(view).collect()
+    Ok(Ok(gone))
 }

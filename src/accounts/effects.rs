@@ -25,6 +25,8 @@ pub(super) struct Effects {
     jobs: Vec<NewJob>,
     /// Whose work they are.
     shares: BTreeMap<String, String>,
+    /// Whose earlier frames go before the new ones come.
+    forgotten: Option<String>,
 }
 
 /// Effects that are in the transaction, to be announced when it is committed.
@@ -75,6 +77,16 @@ impl Effects {
         }
     }
 
+    /// Work that waits for nobody else's.
+    pub(super) fn queue_nobodys(&mut self, job: NewJob) {
+        self.jobs.push(job);
+    }
+
+    /// A viewer's frames up to now are forgotten; those of these effects are not.
+    pub(super) fn forget_stream(&mut self, user_id: &str) {
+        self.forgotten = Some(user_id.to_owned());
+    }
+
     fn tell(&mut self, user_id: &str, kind: FrameKind) {
         self.frames.push(Frame {
             user_id: user_id.to_owned(),
@@ -104,10 +116,20 @@ impl Effects {
         if !self.jobs.is_empty() {
             jobs::enqueue_shared(conn, &self.jobs, &self.shares).await?;
         }
+        if let Some(user_id) = &self.forgotten {
+            stream::forget(conn, user_id).await?;
+        }
         Ok(Settled {
             heads: stream::append(conn, &self.frames).await?,
             jobs_queued: !self.jobs.is_empty(),
         })
+    }
+}
+
+impl Settled {
+    /// How far the viewers' streams go now.
+    pub(super) fn heads(&self) -> &[Head] {
+        &self.heads
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     db::{
         self, Connection,
         connections::{self, Turn},
-        link_attempts, read,
+        ended_sessions, link_attempts, read,
     },
     model::connection::Connection as View,
 };
@@ -75,6 +75,9 @@ impl Accounts {
         effects: &mut Effects,
     ) -> Answer<View> {
         connections::take_turn(conn, Turn::User(user_id)).await?;
+        if ended_sessions::contains(conn, user_id).await? {
+            return Ok(Err(Refused::Deleted));
+        }
         let since = now - TRIES_COUNT;
         let tries = link_attempts::after(conn, user_id, since).await?;
         if tries.count >= MOST_TRIES {

@@ -2,7 +2,8 @@
 //!
 //! The desktop companion reports a login and gets a code ([`Accounts::report`]);
 //! a signed-in person redeems it ([`Accounts::link`]), and from then on sees the
-//! Matrix user's portals; [`Accounts::disconnect`] ends that. The operator may link an
+//! Matrix user's portals; [`Accounts::disconnect`] ends that, and [`Accounts::delete`]
+//! everything. The operator may link an
 //! account without a code ([`Accounts::import`]). What the bridge says
 //! ([`Accounts::bridge_state`]), or answers when it is asked ([`Accounts::confirm`]), is
 //! displayed and decides nothing else; so is that it does neither ([`Accounts::show_silence`]).
@@ -13,8 +14,10 @@
 
 mod confirm;
 mod connect;
+mod delete;
 mod disconnect;
 mod effects;
+mod erase;
 mod identity;
 mod import;
 mod link;
@@ -30,11 +33,13 @@ use crate::{
     auth::openid::OpenId,
     config::{Backfill, Config, OwnershipProof},
     db,
+    erasure::Erasure,
     ingest::Ingest,
 };
 
 pub use self::{
     confirm::{Confirmed, Question},
+    delete::Delivery,
     import::{Import, Imported},
     report::{OpenIdToken, Report, Reported},
     state::Push,
@@ -50,6 +55,8 @@ pub struct Accounts {
     backfill: Backfill,
     /// The bridges that can be asked about somebody.
     askable: BTreeSet<String>,
+    erasure: Erasure,
+    patience: Duration,
 }
 
 impl Accounts {
@@ -59,6 +66,8 @@ impl Accounts {
         let bridges = config.bridges.iter();
         let askable = bridges.filter(|bridge| bridge.provisioning().is_some());
         Self {
+            erasure: Erasure::new(ingest.clone()),
+            patience: erase::PATIENCE,
             ingest,
             openid,
             proof: config.manager.ownership_proof,
@@ -101,6 +110,9 @@ pub enum Refused {
     /// The Matrix user is somebody else's.
     #[error("the account is linked to somebody else")]
     Taken,
+    /// Clerk has said that the user is gone, whatever their token says.
+    #[error("the user has been deleted")]
+    Deleted,
     /// Too many wrong codes.
     #[error("too many wrong codes")]
     TooManyTries {
@@ -121,6 +133,7 @@ impl Refused {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Taken => "conflict",
+            Self::Deleted => "unauthorized",
             Self::TooManyTries { .. } => "rate_limited",
             Self::Unavailable(_) => "unavailable",
         }

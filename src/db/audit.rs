@@ -18,7 +18,7 @@ use crate::model::new_id;
 pub struct Entry<'a> {
     /// When.
     pub at: DateTime<Utc>,
-    /// Who: a Clerk user id, `manager`, `admin`, `bridge:<id>`, `tributary` for its jobs;
+    /// Who: a Clerk user id, `clerk` for its webhooks, `manager`, `admin`, `bridge:<id>`, `tributary` for its jobs;
     /// `unknown` for a key that is none.
     pub actor: &'a str,
     /// What, such as `connection.link`.

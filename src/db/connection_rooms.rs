@@ -16,29 +16,47 @@ struct Room {
     room_id: String,
 }
 
-fn ids(rows: Vec<Room>) -> Vec<String> {
+fn ids_of(rows: Vec<Room>) -> Vec<String> {
     rows.into_iter().map(|row| row.room_id).collect()
 }
 
-/// The rooms in which a connection has, or had, a grant, and all others of their
+/// The rooms in which connections have, or had, a grant, and all others of their
 /// conversations.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn of_connection(conn: &mut Connection, id: Uuid) -> QueryResult<Vec<String>> {
+pub async fn of_connections(conn: &mut Connection, ids: &[Uuid]) -> QueryResult<Vec<String>> {
     sql_query(
-        "SELECT g.room_id FROM tributary.room_grants g WHERE g.connection_id = $1
+        "SELECT g.room_id FROM tributary.room_grants g WHERE g.connection_id = ANY($1)
          UNION
          SELECT r.room_id FROM tributary.room_grants g
          JOIN tributary.rooms r ON r.conversation_id = g.conversation_id
-         WHERE g.connection_id = $1
+         WHERE g.connection_id = ANY($1)
          ORDER BY room_id",
     )
-    .bind::<SqlUuid, _>(id)
+    .bind::<Array<SqlUuid>, _>(ids)
     .load(conn)
     .await
-    .map(ids)
+    .map(ids_of)
+}
+
+/// A room and all others of its conversation.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn beside(conn: &mut Connection, room_id: &str) -> QueryResult<Vec<String>> {
+    sql_query(
+        "SELECT room_id FROM tributary.rooms
+         WHERE room_id = $1
+            OR conversation_id = (SELECT conversation_id FROM tributary.rooms WHERE room_id = $1)
+         ORDER BY room_id",
+    )
+    .bind::<Text, _>(room_id)
+    .load(conn)
+    .await
+    .map(ids_of)
 }
 
 /// Those of these rooms whose history the operator lets come in by itself, those
@@ -56,7 +74,7 @@ pub async fn to_fill(conn: &mut Connection, room_ids: &[String]) -> QueryResult<
     .bind::<Array<Text>, _>(room_ids)
     .load(conn)
     .await
-    .map(ids)
+    .map(ids_of)
 }
 
 /// When the first of those who see a room now was linked; none when nobody does, or the
@@ -101,7 +119,7 @@ pub async fn cancel_backfills(conn: &mut Connection, room_ids: &[String]) -> Que
     .bind::<Array<Text>, _>(room_ids)
     .load(conn)
     .await
-    .map(ids)?;
+    .map(ids_of)?;
     jobs::call_off(conn, &["backfill"], &unseen, "disconnected").await?;
     Ok(())
 }

@@ -222,6 +222,20 @@ pub async fn active_of_user(conn: &mut Connection, user_id: &str) -> QueryResult
     .await
 }
 
+/// All connections of a Clerk user.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn all_of_user(conn: &mut Connection, user_id: &str) -> QueryResult<Vec<Account>> {
+    sql_query(format!(
+        "SELECT {COLUMNS} WHERE c.user_id = $1 ORDER BY c.id"
+    ))
+    .bind::<Text, _>(user_id)
+    .load(conn)
+    .await
+}
+
 /// Adds a Clerk user's connection that waits for its code.
 ///
 /// # Errors

@@ -35,7 +35,8 @@ const ENTITLED: &str = "c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_
 ///
 /// A grant ends with the homeserver's receipt of the leave, so that what was
 /// received up to then stays readable. It begins with the room, or, for somebody
-/// who had left and came back, with the receipt of their return.
+/// who had left and came back, with the receipt of their return. None opens in a room
+/// through which an erasure has yet to go, nor for a connection that is being let go.
 ///
 /// # Errors
 ///
@@ -79,7 +80,9 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
              WHERE s.room_id = r.room_id AND s.type = 'm.room.member' AND s.state_key = m.user_id
                AND s.content ->> 'membership' IN ('leave', 'ban')) AS gone
          WHERE r.room_id = ANY($1) AND r.conversation_id IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM tributary.erasure_rooms e WHERE e.room_id = r.room_id)
          ORDER BY c.id, r.room_id
+         FOR SHARE OF c
          ON CONFLICT (connection_id, room_id) WHERE until_at IS NULL DO NOTHING
          RETURNING user_id, conversation_id, room_id, true AS opened"
     ))

@@ -66,7 +66,7 @@ pub(super) async fn hold_named(conn: &Connection, named: Vec<Named>) -> QueryRes
     hold(conn, &mxcs).await
 }
 
-/// Deletes those of these rows that nothing shows any more.
+/// Deletes those of these rows that nothing shows any more; returns how many.
 ///
 /// They are locked in a statement of its own, so that the deletion sees what was
 /// committed by then: whoever held one may have begun to show it, or been the last
@@ -75,9 +75,9 @@ pub(super) async fn hold_named(conn: &Connection, named: Vec<Named>) -> QueryRes
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<()> {
+pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<usize> {
     if ids.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     sql_query("SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY mxc FOR UPDATE")
         .bind::<Array<SqlUuid>, _>(ids)
@@ -93,6 +93,5 @@ pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<(
     .bind::<Array<SqlUuid>, _>(ids)
     .kept()
     .execute(&mut conn)
-    .await?;
-    Ok(())
+    .await
 }

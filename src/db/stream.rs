@@ -127,6 +127,39 @@ pub async fn after(
     Ok(rows.into_iter().map(entry).collect())
 }
 
+/// Forgets a viewer's frames up to now: whoever resumes in them has to reload. It locks
+/// the viewer's position, as [`append`] does.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn forget(conn: &mut Connection, user_id: &str) -> QueryResult<()> {
+    sql_query("UPDATE tributary.stream_positions SET pruned_through = position WHERE user_id = $1")
+        .bind::<Text, _>(user_id)
+        .execute(conn)
+        .await?;
+    sql_query("DELETE FROM tributary.outbox WHERE user_id = $1")
+        .bind::<Text, _>(user_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets that a viewer ever had a stream. For one who never comes back: the next
+/// stream would begin where cursors of this one lead.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn end(conn: &mut Connection, user_id: &str) -> QueryResult<()> {
+    forget(conn, user_id).await?;
+    sql_query("DELETE FROM tributary.stream_positions WHERE user_id = $1")
+        .bind::<Text, _>(user_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Where a viewer's stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Extent {

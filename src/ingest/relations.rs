@@ -189,5 +189,6 @@ pub(super) async fn redact(
     .await?;
     touched.lost_edits(edits);
     touched.lost(reactions);
-    media::forget_unused(conn, &media).await
+    media::forget_unused(conn, &media).await?;
+    Ok(())
 }

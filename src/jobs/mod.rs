@@ -2,7 +2,7 @@
 //!
 //! [`Runner`] claims jobs from the database and hands each to the [`Handler`]
 //! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`],
-//! [`backfill`], [`reconcile`] and [`ask_bridge`] do.
+//! [`backfill`], [`reconcile`], [`ask_bridge`] and [`erase`] do.
 
 pub mod ask_bridge;
 mod attempt;
@@ -10,6 +10,7 @@ pub mod backfill;
 mod backoff;
 pub mod discover;
 pub mod discover_bridge;
+pub mod erase;
 mod eyes;
 mod handler;
 pub mod reconcile;

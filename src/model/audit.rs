@@ -15,7 +15,7 @@ pub struct AuditRow {
     /// When.
     #[serde(serialize_with = "super::time::milliseconds")]
     pub at: DateTime<Utc>,
-    /// A Clerk user id, `manager`, `admin`, `bridge:<id>`, or `unknown` for a key that is none.
+    /// A Clerk user id, `clerk`, `manager`, `admin`, `bridge:<id>`, or `unknown` for a key that is none.
     #[schema(example = "admin")]
     pub actor: String,
     /// What was done.

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod conversation;
 pub mod dead_letter;
 pub mod ephemeral;
+pub mod erasure;
 pub mod frame;
 pub mod incoming;
 pub mod message;

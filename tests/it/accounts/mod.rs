@@ -3,6 +3,7 @@
 mod bridge_state;
 mod confirm;
 mod disconnect;
+mod erasure;
 mod http;
 mod link;
 mod proof;

@@ -1,0 +1,2 @@
+DROP TABLE tributary.erasure_rooms;
+DROP TABLE tributary.erasures;
