@@ -4,6 +4,7 @@
 //! taken by [`extract`], what it may be refused with is in [`error`]; an endpoint
 //! holds no SQL and decides no access: it hands the caller's id on.
 
+mod account;
 mod admin;
 mod appservice;
 mod bridge;
@@ -18,6 +19,7 @@ pub mod openapi;
 pub mod page;
 pub mod router;
 mod stack;
+mod webhooks;
 
 pub use self::{
     error::ApiError,

@@ -10,8 +10,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    ApiError, admin, appservice, bridge, conversations, health, manager, messages, messenger,
-    openapi, stack,
+    ApiError, account, admin, appservice, bridge, conversations, health, manager, messages,
+    messenger, openapi, stack, webhooks,
 };
 use crate::app::{App, AppState};
 
@@ -51,7 +51,7 @@ fn serve(app: Arc<App>, api: Router<AppState>, others: Router<AppState>) -> Rout
     stack::all(router).with_state(AppState(app))
 }
 
-/// What the web app, the desktop companion and the bridges call; the operator's
+/// What the web app, the desktop companion, the bridges and Clerk call; the operator's
 /// endpoints are in [`operator`].
 /// `/api/manager/` answers every Origin, the rest those of `server.allowed_origins`.
 ///
@@ -73,6 +73,8 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(messenger::status::messenger_status))
         .routes(routes!(messenger::disconnect::disconnect_messenger))
         .routes(routes!(bridge::status::push_bridge_state))
+        .routes(routes!(account::delete::delete_account))
+        .routes(routes!(webhooks::clerk::receive_clerk_webhook))
 }
 
 /// The operator's endpoints. Each call leaves an audit row under the action that stands

@@ -61,6 +61,12 @@ pub fn is_user_id(id: &str) -> bool {
     is_id(id, "user_")
 }
 
+/// Whether this looks like the id of a Clerk session.
+#[must_use]
+pub fn is_session_id(id: &str) -> bool {
+    is_id(id, "sess_")
+}
+
 /// Whether `id` is `prefix` and what Clerk puts behind it.
 pub(super) fn is_id(id: &str, prefix: &str) -> bool {
     const LONGEST: usize = 255;

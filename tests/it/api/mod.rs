@@ -1,5 +1,6 @@
 //! The HTTP side, endpoint by endpoint: the folders mirror the paths.
 
+mod account;
 mod admin;
 mod appservice;
 pub(crate) mod conversations;
@@ -8,5 +9,6 @@ mod health;
 mod messages;
 mod openapi;
 mod sessions;
+mod webhooks;
 
 use crate::support::{app, pushes as world};

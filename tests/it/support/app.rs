@@ -52,11 +52,18 @@ impl TestApp {
 
     /// With a database that is not there.
     pub(crate) async fn without_database() -> Self {
+        Self::without_database_and(|_| {}).await
+    }
+
+    /// The same, with a configuration that the test has changed.
+    pub(crate) async fn without_database_and(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config();
+        change(&mut config);
         let database = TestDatabase::new().await;
         let closed = free_port().await;
         let url = format!("postgres://postgres@127.0.0.1:{closed}/nothing");
         let pool = Database::new(&SecretString::from(url), 2).unwrap();
-        Self::serve(config(), database, pool).await
+        Self::serve(config, database, pool).await
     }
 
     async fn serve(config: Config, database: TestDatabase, pool: Database) -> Self {

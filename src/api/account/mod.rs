@@ -1,0 +1,3 @@
+//! Under `/api/account`.
+
+pub(super) mod delete;

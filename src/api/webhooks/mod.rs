@@ -1,0 +1,4 @@
+//! What others' servers report, under `/webhooks`.
+
+pub(super) mod clerk;
+mod event;

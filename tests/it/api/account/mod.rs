@@ -1,0 +1,3 @@
+//! Under `/api/account`.
+
+mod delete;

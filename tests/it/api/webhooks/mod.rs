@@ -1,0 +1,3 @@
+//! Under `/webhooks`.
+
+mod clerk;
