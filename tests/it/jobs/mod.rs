@@ -4,6 +4,7 @@ mod ask_bridge;
 mod backfill;
 mod dead_letters;
 mod discover;
+mod erase;
 mod reconcile;
 mod reidentify;
 mod runner;
