@@ -35,8 +35,9 @@ impl FromRequestParts<AppState> for How {
     }
 }
 
-/// Ends a connection; what it saw stays readable unless it is purged. May be
-/// repeated, also to purge later.
+/// Ends a connection; what it saw stays readable unless it is purged: then it is out of
+/// sight when this answers, and what is much is deleted soon after. May be repeated, also
+/// to purge later.
 #[utoipa::path(
     delete, path = "/api/messenger/connections/{id}", tag = "messenger",
     params(("id" = Uuid, Path, description = "The connection"), How), security(("clerk" = [])),
