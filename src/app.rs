@@ -13,6 +13,7 @@ use crate::{
     db::Database,
     health::HealthState,
     ingest::Ingest,
+    limits::Limits,
     matrix::bridges::Bridges,
     operator::Operator,
     sessions::Sessions,
@@ -35,6 +36,8 @@ pub struct App {
     pub operator: Operator,
     /// Tells sockets that there is something new.
     pub feed: Feed,
+    /// Counts what addresses and users ask for.
+    pub limits: Limits,
     /// Knows Clerk's session tokens.
     pub clerk: Verifier,
     /// Knows which of Clerk's sessions are over.
@@ -110,6 +113,7 @@ impl App {
             ),
             clerk: verifier,
             webhook: webhook.map(svix::Secret::parse).transpose()?,
+            limits: Limits::new(&config.limits, &config.server.trusted_proxies),
             hs_token: HsToken::new(&identity.hs_token),
             manager_keys: ApiKeyRing::new(&config.manager.api_key),
             admin_keys: ApiKeyRing::new(&config.admin.api_key),

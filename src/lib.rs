@@ -13,6 +13,7 @@
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
+//! - [`limits`]: how much an address and a user may ask for
 //! - [`db`]: the only room that knows diesel
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
 //! - [`fold`]: pure: what an event changes
@@ -33,6 +34,7 @@ pub mod health;
 pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
+pub mod limits;
 pub mod matrix;
 pub mod model;
 pub mod operator;

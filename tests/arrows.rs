@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     (
         "accounts",
         &[
@@ -21,15 +21,15 @@ const ARROWS: [(&str, &[&str]); 22] = [
     (
         "api",
         &[
-            "accounts", "app", "auth", "config", "db", "ingest", "matrix", "model", "operator",
-            "stream",
+            "accounts", "app", "auth", "config", "db", "ingest", "limits", "matrix", "model",
+            "operator", "stream",
         ],
     ),
     (
         "app",
         &[
-            "accounts", "auth", "clock", "config", "db", "health", "ingest", "matrix", "operator",
-            "sessions", "stream",
+            "accounts", "auth", "clock", "config", "db", "health", "ingest", "limits", "matrix",
+            "operator", "sessions", "stream",
         ],
     ),
     ("auth", &["clock", "config"]),
@@ -68,6 +68,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "api", "app", "clock", "config", "db", "erasure", "jobs", "matrix", "stream", "ws",
         ],
     ),
+    ("limits", &["config"]),
     ("main", &[]),
     ("matrix", &["config", "model"]),
     ("model", &[]),
@@ -75,7 +76,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),
-    ("ws", &["app", "auth", "db", "model", "stream"]),
+    ("ws", &["app", "auth", "db", "limits", "model", "stream"]),
 ];
 
 /// What a room must not know at all.

@@ -28,27 +28,30 @@ pub fn router(app: Arc<App>) -> Router {
     }
     let (health, of_health) = status().split_for_parts();
     description.merge(of_health);
-    let router = appservice::routes().merge(openapi::route(description));
-    serve(app, api, router.merge(health))
+    let app = AppState(app);
+    let openapi = stack::limited(openapi::route(description), &app);
+    let others = appservice::routes().merge(openapi).merge(health);
+    serve(app, api, others)
 }
 
 /// What is served at `server.operator_bind`, and nowhere else then.
 pub fn operator_router(app: Arc<App>) -> Router {
-    let (operator, _) = operator(&AppState(Arc::clone(&app))).split_for_parts();
+    let app = AppState(app);
+    let (operator, _) = operator(&app).split_for_parts();
     let (health, _) = status().split_for_parts();
     serve(app, operator, health)
 }
 
-fn serve(app: Arc<App>, api: Router<AppState>, others: Router<AppState>) -> Router {
+fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Router {
     let api = api
         .route("/api/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
     let router = Router::new()
-        .merge(stack::api(api, &app.config.server.allowed_origins))
+        .merge(stack::api(api, &app))
         .merge(others)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    stack::all(router).with_state(AppState(app))
+    stack::all(router).with_state(app)
 }
 
 /// What the web app, the desktop companion, the bridges and Clerk call; the operator's

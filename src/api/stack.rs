@@ -1,8 +1,12 @@
 //! What every request passes, in this order from the outside: a trace with an id,
-//! a net for panics, CORS, a deadline, the longest body. The order is here and
+//! a net for panics, CORS, the limit of its address, a deadline. The order is here and
 //! nowhere else.
+//!
+//! CORS is outside of the limit, so that a page can read a 429 and its preflights are
+//! answered whatever it has asked for before.
 
 mod cors;
+mod limits;
 mod trace;
 
 use std::{any::Any, time::Duration};
@@ -10,25 +14,28 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{ApiError, extract::BODY_LIMIT};
+use crate::app::AppState;
 
 /// How long an endpoint of Tributary's own API may take until its answer begins.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What only Tributary's own API passes.
-pub(super) fn api<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    allowed_origins: &[String],
-) -> Router<S> {
-    router
+pub(super) fn api(router: Router<AppState>, app: &AppState) -> Router<AppState> {
+    let router = router
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(|request, next| within(DEADLINE, request, next)))
-        .layer(cors::layer(allowed_origins))
+        .layer(from_fn(|request, next| within(DEADLINE, request, next)));
+    limited(router, app).layer(cors::layer(&app.config.server.allowed_origins))
+}
+
+/// What everything passes but the homeserver's endpoints and the health.
+pub(super) fn limited(router: Router<AppState>, app: &AppState) -> Router<AppState> {
+    router.layer(from_fn_with_state(app.clone(), limits::limit))
 }
 
 /// What all requests pass.

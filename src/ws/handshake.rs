@@ -1,13 +1,13 @@
 //! `GET /ws`, up to the upgrade: every refusal is before it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{
-        RawQuery, State,
+        ConnectInfo, RawQuery, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::HeaderMap,
+    http::{Extensions, HeaderMap},
     response::Response,
 };
 
@@ -44,23 +44,28 @@ pub(super) struct Sockets {
 /// Opens a socket.
 pub(super) async fn open(
     State(sockets): State<Sockets>,
+    extensions: Extensions,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let Sockets { app, hub } = sockets;
     let query = query.unwrap_or_default();
+    if let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() {
+        app.limits.admit_address(peer.ip(), &headers)?;
+    }
     if !origin::is_allowed(&headers, &app.config.server.allowed_origins) {
         return Err(Refusal::Origin);
     }
     let session = authenticate(&app, &headers, &query).await?;
+    app.limits.admit_user(&session.user_id)?;
     let upgrade = upgrade.map_err(|_| Refusal::NoUpgrade)?;
     if app.stop.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
+    let held = hub.hold().ok_or(Refusal::Full)?;
     let since = token::parameter(&query, "since");
     let opening = prepare(app, session, since.as_deref()).await?;
-    let held = hub.hold();
     let upgrade = upgrade
         .protocols([token::SUBPROTOCOL])
         .read_buffer_size(BUFFER)

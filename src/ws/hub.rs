@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
@@ -13,11 +13,12 @@ use super::close::Close;
 use crate::{auth::clerk::Ended, model::new_id};
 
 /// Knows every socket of this replica. Cheap to clone; all clones know the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Hub(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    places: Arc<Semaphore>,
     /// By Clerk user, the oldest socket first.
     users: Mutex<HashMap<String, VecDeque<Entry>>>,
     sockets: TaskTracker,
@@ -40,11 +41,34 @@ pub(super) struct Seat {
     pub(super) closed: oneshot::Receiver<Close>,
 }
 
+/// What a socket holds from before its upgrade until it is closed.
+#[derive(Debug)]
+pub(super) struct Held {
+    _place: OwnedSemaphorePermit,
+    _awaited: TaskTrackerToken,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Hub {
-    /// An empty hub.
+    /// An empty hub with room for everybody.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_places(Semaphore::MAX_PERMITS)
+    }
+
+    /// An empty hub with room for so many sockets.
+    #[must_use]
+    pub fn with_places(places: usize) -> Self {
+        Self(Arc::new(Inner {
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            users: Mutex::default(),
+            sockets: TaskTracker::new(),
+        }))
     }
 
     /// Ends when the last socket of this replica is closed; nobody may open one any
@@ -95,9 +119,13 @@ impl Hub {
     }
 
     /// To be held from before the upgrade until the socket is closed, so that
-    /// [`Hub::drained`] waits for it.
-    pub(super) fn hold(&self) -> TaskTrackerToken {
-        self.0.sockets.token()
+    /// [`Hub::drained`] waits for it; none when this replica has no room.
+    pub(super) fn hold(&self) -> Option<Held> {
+        let place = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
+        Some(Held {
+            _place: place,
+            _awaited: self.0.sockets.token(),
+        })
     }
 
     /// Takes a socket in. Beyond `limit` sockets of a user the oldest are closed.
@@ -193,10 +221,19 @@ mod tests {
         assert_eq!(hub.len(), 1);
     }
 
+    #[test]
+    fn a_replica_has_room_for_so_many() {
+        let hub = Hub::with_places(2);
+        let held = [hub.hold().unwrap(), hub.hold().unwrap()];
+        assert!(hub.hold().is_none());
+        drop(held);
+        assert!(hub.hold().is_some());
+    }
+
     #[tokio::test]
     async fn the_hub_is_drained_when_the_last_socket_is_gone() {
         let hub = Hub::new();
-        let held = hub.hold();
+        let held = hub.hold().unwrap();
         let mut drained = std::pin::pin!(hub.drained());
         assert!(futures_util::poll!(&mut drained).is_pending());
         drop(held);

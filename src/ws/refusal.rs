@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::db;
+use crate::{db, limits::TooMany};
 
 /// Why there is no socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,12 @@ pub(super) enum Refusal {
     /// Another method than GET.
     #[error("this is a WebSocket")]
     Method,
+    /// Too many requests.
+    #[error("too many requests")]
+    RateLimited(TooMany),
+    /// This replica has no room for another socket.
+    #[error("there are too many sockets at the moment")]
+    Full,
     /// The database, Clerk's keys or Tributary itself is away.
     #[error("not available at the moment")]
     Unavailable,
@@ -49,7 +55,8 @@ impl Refusal {
             Self::Forbidden | Self::Origin => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "invalid_request"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Full | Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }
     }
 }
@@ -71,15 +78,27 @@ impl IntoResponse for Refusal {
             HeaderValue::from_static("application/problem+json"),
         );
         let more = match self {
-            Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::NoUpgrade => Some((header::UPGRADE, "websocket")),
-            Self::Unavailable => Some((header::RETRY_AFTER, "1")),
+            Self::Unauthorized => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Self::NoUpgrade => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
+            Self::RateLimited(too_many) => {
+                Some((header::RETRY_AFTER, too_many.whole_seconds().into()))
+            }
+            Self::Full => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::Forbidden | Self::Origin | Self::Method => None,
         };
         if let Some((name, value)) = more {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(name, value);
         }
         response
+    }
+}
+
+impl From<TooMany> for Refusal {
+    fn from(too_many: TooMany) -> Self {
+        Self::RateLimited(too_many)
     }
 }
 

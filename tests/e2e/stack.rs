@@ -149,6 +149,10 @@ impl Stack {
         Command::new(env!("CARGO_BIN_EXE_tributary"))
             .args(["run", "--config"])
             .arg(self.folder.join("tributary.yaml"))
+            // The tests ask faster than people, all from one address.
+            .env("TRIBUTARY__LIMITS__PER_IP_PER_SECOND", "100000")
+            .env("TRIBUTARY__LIMITS__PER_USER_PER_SECOND", "100000")
+            .env("TRIBUTARY__LIMITS__BURST", "100000")
             .envs(self.settings.iter().cloned())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())

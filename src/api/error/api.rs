@@ -11,7 +11,9 @@ use super::{Problem, RETRY_SOON, retry_after};
 use crate::{
     accounts::{self, Refused},
     auth::clerk::{KEYS_UNAVAILABLE, Refusal},
-    db, operator,
+    db,
+    limits::TooMany,
+    operator,
 };
 
 /// Why an endpoint of Tributary's own API does not do what it was asked.
@@ -182,6 +184,12 @@ impl From<Refusal> for ApiError {
             Refusal::Unauthorized(reason) => Self::Unauthorized(reason),
             Refusal::Forbidden(reason) => Self::Forbidden(reason),
         }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(TooMany { retry_after }: TooMany) -> Self {
+        Self::RateLimited(retry_after)
     }
 }
 

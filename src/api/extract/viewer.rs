@@ -28,7 +28,11 @@ impl FromRequestParts<AppState> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         match bearer(&parts.headers) {
-            Bearer::Token(token) => Ok(Self(app.clerk.verify(token).await?)),
+            Bearer::Token(token) => {
+                let session = app.clerk.verify(token).await?;
+                app.limits.admit_user(&session.user_id)?;
+                Ok(Self(session))
+            }
             Bearer::Missing => Err(ApiError::Unauthorized("a session token is required")),
             Bearer::Malformed => Err(ApiError::Unauthorized("Authorization is no bearer token")),
         }

@@ -33,7 +33,7 @@ async fn panics() -> StatusCode {
 
 #[tokio::test]
 async fn a_panic_is_answered_without_its_text() {
-    let router = all(api(Router::new().route("/", get(panics)), &[]));
+    let router = all(Router::new().route("/", get(panics)));
     let (status, problem) = ask(router, "/").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(problem["code"], "internal");

@@ -18,6 +18,7 @@ use tributary::{
 };
 
 use super::{
+    generous_limits,
     keys::{new_key, signing_key, signing_key_file},
     postgres::TestDatabase,
 };
@@ -223,6 +224,7 @@ fn config() -> Config {
         "clerk": {"development_key_file": signing_key_file()},
         "manager": {"api_key": "the-managers-key"},
         "admin": {"api_key": ADMIN_KEY},
+        "limits": generous_limits(),
     }))
     .unwrap()
 }

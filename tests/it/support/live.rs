@@ -27,6 +27,7 @@ use tributary::{
 use uuid::Uuid;
 
 use super::{
+    generous_limits,
     keys::{signing_key, signing_key_file},
     postgres::TestDatabase,
 };
@@ -68,6 +69,7 @@ impl World {
                          "ghosts": "@facebook_(?<id>.+):lab\\.local"}],
             "database": {"url": "postgres://unused"},
             "clerk": {"development_key_file": signing_key_file()},
+            "limits": generous_limits(),
         });
         merge(&mut config, settings);
         let config: Config = serde_json::from_value(config).unwrap();

@@ -13,7 +13,13 @@ pub(crate) mod world;
 
 use std::{future::Future, time::Duration};
 
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+
+/// The `limits` of a configuration: tests are all at one address, and faster than people.
+pub(crate) fn generous_limits() -> Value {
+    json!({"per_ip_per_second": 100_000, "per_user_per_second": 100_000, "burst": 100_000})
+}
 
 /// Asks until there is an answer, and fails the test when there is none in time.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(

@@ -24,7 +24,7 @@ use tributary::{
     stream::Relay,
 };
 
-use super::postgres::TestDatabase;
+use super::{generous_limits, postgres::TestDatabase};
 
 pub(crate) const ALICE: &str = "@alice:lab.local";
 pub(crate) const BOB: &str = "@bob:lab.local";
@@ -54,6 +54,7 @@ pub(crate) fn config(changes: Value) -> Config {
         }],
         "database": {"url": "postgres://unused"},
         "manager": {"api_key": "the-manager-key", "ownership_proof": "trusted"},
+        "limits": generous_limits(),
     });
     if let (Some(config), Value::Object(changes)) = (config.as_object_mut(), changes) {
         config.extend(changes);
