@@ -5,6 +5,7 @@
 //!
 //! - [`commands`]: one file per command of the program
 //! - [`lifecycle`]: what is started, in which order, and how it ends
+//! - [`server`]: listens: connections, how many and how long
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
 //! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
@@ -38,6 +39,7 @@ pub mod limits;
 pub mod matrix;
 pub mod model;
 pub mod operator;
+pub mod server;
 pub mod sessions;
 pub mod stream;
 pub mod telemetry;

@@ -1,9 +1,8 @@
 //! The life of a serving process: what is started, in which order, and how it ends.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, serve::ListenerExt as _};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +22,7 @@ use crate::{
         provisioning::Provisioning,
         registration::Registration,
     },
+    server,
     stream::Relay,
     ws,
 };
@@ -80,7 +80,9 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         .refresh()
         .await
         .context("the sessions that ended cannot be read")?;
-    let hub = ws::Hub::new();
+    server::raise_descriptors();
+    let settings = server::Settings::new(&app.config.server.trusted_proxies);
+    let hub = ws::Hub::with_places(settings.most_sockets());
     let router = api::router(Arc::clone(&app)).merge(ws::router(Arc::clone(&app), hub.clone()));
     let listener = TcpListener::bind(app.config.server.bind)
         .await
@@ -102,13 +104,23 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         stop.clone(),
     ));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
-    tasks.spawn(accept(listener, router, stop.clone()));
+    tasks.spawn(server::serve(
+        listener,
+        router,
+        settings.clone(),
+        stop.clone(),
+    ));
     if let Some(bind) = app.config.server.operator_bind {
         let listener = TcpListener::bind(bind)
             .await
             .with_context(|| format!("cannot listen on {bind}, server.operator_bind"))?;
         let router = api::operator_router(Arc::clone(&app));
-        tasks.spawn(accept(listener, router, stop.clone()));
+        tasks.spawn(server::serve(
+            listener,
+            router,
+            settings.clone(),
+            stop.clone(),
+        ));
     }
     tracing::info!(bind = %app.config.server.bind, "ready");
 
@@ -190,18 +202,4 @@ fn runner(
         Timing::default(),
         stop.clone(),
     )
-}
-
-async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
-    // Answers are small and wanted at once.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was not set");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the listener failed");
-    }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     (
         "accounts",
         &[
@@ -65,7 +65,8 @@ const ARROWS: [(&str, &[&str]); 23] = [
     (
         "lifecycle",
         &[
-            "api", "app", "clock", "config", "db", "erasure", "jobs", "matrix", "stream", "ws",
+            "api", "app", "clock", "config", "db", "erasure", "jobs", "matrix", "server", "stream",
+            "ws",
         ],
     ),
     ("limits", &["config"]),
@@ -73,6 +74,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("matrix", &["config", "model"]),
     ("model", &[]),
     ("operator", &["config", "db", "ingest", "model"]),
+    ("server", &["limits"]),
     ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),

@@ -1,6 +1,6 @@
 //! Tributary's HTTP side in this process, on a port and a database of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{Duration, Utc};
 use reqwest::{Client, Method, RequestBuilder};
@@ -14,6 +14,7 @@ use tributary::{
     clock::Clock,
     config::Config,
     db::Database,
+    server,
     stream::Relay,
 };
 
@@ -72,11 +73,9 @@ impl TestApp {
         let stop = app.stop.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let service = api::router(Arc::clone(&app));
-        let service = service.into_make_service_with_connect_info::<SocketAddr>();
-        let served =
-            axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        tokio::spawn(async move { served.await.unwrap() });
+        let settings = server::Settings::new(&app.config.server.trusted_proxies);
+        let router = api::router(Arc::clone(&app));
+        tokio::spawn(server::serve(listener, router, settings, stop.clone()));
         Self {
             app,
             database,

@@ -11,6 +11,7 @@ use tributary::{
     api,
     app::{App, Identity},
     auth::{clerk::DEVELOPMENT_ISSUER, dev},
+    server,
 };
 
 use super::{
@@ -39,12 +40,9 @@ impl Server {
         let app = Arc::new(app(&world, stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
-        let stopped = stop.clone().cancelled_owned();
-        tokio::spawn(async move {
-            let serve = axum::serve(listener, service).with_graceful_shutdown(stopped);
-            serve.await.unwrap();
-        });
+        let settings = server::Settings::new(&app.config.server.trusted_proxies);
+        let router = api::router(app);
+        tokio::spawn(server::serve(listener, router, settings, stop.clone()));
         Self {
             world,
             address,

@@ -17,8 +17,10 @@ use tokio_tungstenite::{
         protocol::CloseFrame,
     },
 };
+use tokio_util::sync::CancellationToken;
 use tributary::{
     app::App,
+    server::{self, Settings},
     ws::{self, Hub},
 };
 
@@ -41,17 +43,22 @@ impl Server {
     }
 
     pub(crate) fn of(app: Arc<App>) -> Self {
+        Self::with(app, Hub::new())
+    }
+
+    /// With a hub that the test has made.
+    pub(crate) fn with(app: Arc<App>, hub: Hub) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(BUFFER).unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
-        let hub = Hub::new();
         let (ended, following) = (app.clerk.ended().clone(), hub.clone());
         let stop = app.stop.clone();
         tokio::spawn(stop.run_until_cancelled_owned(async move { following.follow(&ended).await }));
         let router = ws::router(app, hub.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let (settings, stop) = (Settings::new(&[]), CancellationToken::new());
+        tokio::spawn(server::serve(listener, router, settings, stop));
         Self { address, hub }
     }
 

@@ -4,6 +4,7 @@ mod client;
 mod closes;
 mod frames;
 mod handshake;
+mod limits;
 mod resume;
 mod sessions;
 mod tokens;
