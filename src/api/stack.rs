@@ -13,13 +13,13 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::Request,
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{ApiError, extract::BODY_LIMIT};
+use super::ApiError;
 use crate::app::AppState;
 
 /// How long an endpoint of Tributary's own API may take until its answer begins.
@@ -27,9 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What only Tributary's own API passes.
 pub(super) fn api(router: Router<AppState>, app: &AppState) -> Router<AppState> {
-    let router = router
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(|request, next| within(DEADLINE, request, next)));
+    let router = router.layer(from_fn(|request, next| within(DEADLINE, request, next)));
     limited(router, app).layer(cors::layer(&app.config.server.allowed_origins))
 }
 

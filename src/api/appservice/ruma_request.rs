@@ -10,7 +10,11 @@ use ruma::api::{
 };
 
 use crate::{
-    api::{error::MatrixError, extract::BODY_LIMIT},
+    api::{
+        ApiError,
+        error::MatrixError,
+        extract::{BODY_LIMIT, read_body},
+    },
     app::AppState,
 };
 
@@ -27,9 +31,13 @@ impl<T: IncomingRequest> FromRequest<AppState> for Ruma<T> {
             .await
             .map_err(|_| MatrixError::INVALID_PARAM)?;
         let arguments: Vec<_> = params.iter().map(|(_, value)| value).collect();
-        let body = axum::body::to_bytes(body, BODY_LIMIT)
-            .await
-            .map_err(|_| MatrixError::TOO_LARGE)?;
+        let body =
+            read_body(Request::new(body), BODY_LIMIT)
+                .await
+                .map_err(|error| match error {
+                    ApiError::TooLarge => MatrixError::TOO_LARGE,
+                    _ => MatrixError::UNAVAILABLE,
+                })?;
         let request = http::Request::from_parts(parts, body.as_ref());
         T::try_from_http_request(request, &arguments)
             .map(Self)

@@ -1,11 +1,7 @@
 //! `POST /api/bridge/{bridgeId}/status`: mautrix bridge state pushes
 //! (`homeserver.status_endpoint`).
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +9,7 @@ use crate::{
     api::{
         ApiError,
         error::Refusals,
-        extract::{BridgeId, ClientIp},
+        extract::{BridgeId, ClientIp, RawBody},
     },
     app::{App, AppState},
 };
@@ -31,12 +27,14 @@ pub(in crate::api) async fn push_bridge_state(
     BridgeId(bridge_id): BridgeId,
     ClientIp(origin): ClientIp,
     State(app): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<RawBody, ApiError>,
 ) -> Result<Json<Value>, ApiError> {
     // What is too long or no JSON will not be another time either.
-    let body = body
-        .ok()
-        .and_then(|body| serde_json::from_slice(&body).ok());
+    let body = match body {
+        Ok(RawBody(body)) => serde_json::from_slice(&body).ok(),
+        Err(ApiError::TooLarge) => None,
+        Err(error) => return Err(error),
+    };
     let body: Value = body.unwrap_or_else(|| {
         tracing::warn!(bridge_id, "the bridge pushed a state that cannot be read");
         Value::Null

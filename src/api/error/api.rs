@@ -3,7 +3,10 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONNECTION, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 
@@ -40,6 +43,9 @@ pub enum ApiError {
     /// 409: it contradicts what is.
     #[error("conflict: {0}")]
     Conflict(&'static str),
+    /// 408: the body did not arrive in time.
+    #[error("request timeout")]
+    TimedOut,
     /// 413: the body is longer than this endpoint reads.
     #[error("payload too large")]
     TooLarge,
@@ -78,6 +84,7 @@ impl ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -96,6 +103,7 @@ impl ApiError {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Invalid(_) => "invalid_request",
             Self::Conflict(_) => "conflict",
+            Self::TimedOut => "request_timeout",
             Self::TooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited(_) => "rate_limited",
@@ -114,6 +122,7 @@ impl ApiError {
             Self::NotFound => "there is nothing here that you may see".into(),
             Self::NoSuchCode => "the code is wrong, used or expired".into(),
             Self::MethodNotAllowed => "this path takes other methods".into(),
+            Self::TimedOut => "the body took too long to arrive".into(),
             Self::TooLarge => "the body is too long".into(),
             Self::UnsupportedMediaType => "the body has to be application/json".into(),
             Self::RateLimited(_) => "too many requests".into(),
@@ -133,6 +142,10 @@ impl IntoResponse for ApiError {
         match self {
             Self::Unauthorized(_) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // The rest of the body is not waited for.
+            Self::TimedOut => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::RateLimited(wait) => retry_after(headers, wait),
             Self::Unavailable(_) => retry_after(headers, RETRY_SOON),

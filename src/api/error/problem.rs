@@ -27,7 +27,7 @@ pub struct Problem {
     /// For people; may change.
     detail: String,
     /// For programs: `unauthorized`, `forbidden`, `not_found`, `method_not_allowed`,
-    /// `invalid_request`, `conflict`, `payload_too_large`, `unsupported_media_type`,
+    /// `invalid_request`, `conflict`, `request_timeout`, `payload_too_large`, `unsupported_media_type`,
     /// `rate_limited`, `unavailable` or `internal`.
     #[schema(example = "not_found")]
     code: &'static str,
@@ -75,6 +75,9 @@ pub enum Refusals {
     /// It contradicts what is (`conflict`).
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
+    /// The body did not arrive in time (`request_timeout`).
+    #[response(status = 408, content_type = "application/problem+json")]
+    TimedOut(Problem),
     /// The body is too long (`payload_too_large`).
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),

@@ -1,47 +1,49 @@
-//! JSON bodies of Tributary's own API.
+//! Bodies of Tributary's own API: how long they may be, and how long they may take.
+
+use std::time::Duration;
 
 use axum::{
-    body::to_bytes,
+    body::{Body, Bytes, HttpBody as _},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header::CONTENT_TYPE},
+    http::{
+        HeaderMap,
+        header::{CONTENT_TYPE, EXPECT},
+    },
 };
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use tokio::time::timeout;
 
 use crate::api::ApiError;
 
-/// The longest body that is read, in bytes.
+/// The longest body that is read unless an endpoint has another limit, in bytes.
 pub(in crate::api) const LIMIT: usize = 64 * 1024;
+/// How long a body may take to arrive, all of it.
+const ARRIVAL: Duration = Duration::from_secs(10);
+/// What is thrown away of a body that is too long, and for how long: whoever is still
+/// writing when the connection is closed does not get to read the refusal.
+const THROWN_AWAY: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
 
-/// A body of `application/json`. Its mistakes are named by place, never repeated:
-/// a body may hold a token.
+/// A body of `application/json`, of at most `MOST` bytes. Its mistakes are named by
+/// place, never repeated: a body may hold a token.
 #[derive(Debug, Clone, Copy)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, const MOST: usize = LIMIT>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for JsonBody<T, MOST> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let body = to_bytes(request.into_body(), LIMIT)
-            .await
-            .map_err(|error| {
-                let too_long = std::error::Error::source(&error)
-                    .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-                if too_long {
-                    ApiError::TooLarge
-                } else {
-                    ApiError::invalid("the body broke off")
-                }
-            })?;
-        read(&body).map(Self)
+        let body = read(request, MOST).await?;
+        parse(&body).map(Self)
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // serde would take a struct's fields from an array as well, by their order.
     let is_list = body.trim_ascii_start().starts_with(b"[");
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -84,6 +86,59 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     ))
 }
 
+/// A body as it is, of at most `MOST` bytes.
+#[derive(Debug, Clone)]
+pub struct RawBody<const MOST: usize = LIMIT>(pub Bytes);
+
+impl<S: Send + Sync, const MOST: usize> FromRequest<S> for RawBody<MOST> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        read(request, MOST).await.map(Self)
+    }
+}
+
+/// Reads a body of at most `most` bytes.
+pub(in crate::api) async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
+    read_within(ARRIVAL, request, most).await
+}
+
+async fn read_within(arrival: Duration, request: Request, most: usize) -> Result<Bytes, ApiError> {
+    let is_held_back = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    if body.size_hint().lower() > most as u64 {
+        if !is_held_back {
+            throw_away(&mut body).await;
+        }
+        return Err(ApiError::TooLarge);
+    }
+    let whole = Limited::new(&mut body, most).collect();
+    match timeout(arrival, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            throw_away(&mut body).await;
+            Err(ApiError::TooLarge)
+        }
+        Ok(Err(_)) => Err(ApiError::invalid("the body broke off")),
+        Err(_) => Err(ApiError::TimedOut),
+    }
+}
+
+async fn throw_away(body: &mut Body) {
+    let mut left = THROWN_AWAY;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // In time or not: the answer is the same.
+    let _ = timeout(LINGER, reading).await;
+}
+
 /// `application/json` or `application/*+json`, with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers
@@ -100,7 +155,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::StatusCode};
+    use axum::http::StatusCode;
+    use futures_util::stream;
     use serde_json::Value;
 
     use super::*;
@@ -114,7 +170,7 @@ mod tests {
     async fn refused(content_type: &str, body: impl Into<Body>) -> ApiError {
         let request = Request::post("/").header(CONTENT_TYPE, content_type);
         let request = request.body(body.into()).unwrap();
-        JsonBody::<Code>::from_request(request, &())
+        <JsonBody<Code>>::from_request(request, &())
             .await
             .unwrap_err()
     }
@@ -128,7 +184,7 @@ mod tests {
         ] {
             let request = Request::post("/").header(CONTENT_TYPE, name);
             let request = request.body(Body::from("{\"a\":1}")).unwrap();
-            let body = JsonBody::<Value>::from_request(request, &()).await;
+            let body = <JsonBody<Value>>::from_request(request, &()).await;
             assert_eq!(body.unwrap().0, serde_json::json!({"a": 1}), "{name}");
         }
     }
@@ -145,7 +201,7 @@ mod tests {
             assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{name}");
         }
         let request = Request::post("/").body(Body::from("{}")).unwrap();
-        let error = JsonBody::<Code>::from_request(request, &())
+        let error = <JsonBody<Code>>::from_request(request, &())
             .await
             .unwrap_err();
         assert_eq!(error.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -190,5 +246,35 @@ mod tests {
         assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
         let error = refused("application/json", vec![b' '; LIMIT]).await;
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+
+    fn streamed(chunk: &'static [u8], length: usize) -> Body {
+        let chunks = (0..length / chunk.len()).map(move |_| Ok::<_, axum::Error>(chunk));
+        Body::from_stream(stream::iter(chunks))
+    }
+
+    #[tokio::test]
+    async fn each_endpoint_has_its_own_limit() {
+        for (length, status) in [
+            (100, StatusCode::BAD_REQUEST),
+            (101, StatusCode::PAYLOAD_TOO_LARGE),
+            (4 * THROWN_AWAY, StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            for body in [Body::from(vec![b' '; length]), streamed(b" ", length)] {
+                let request = Request::post("/").header(CONTENT_TYPE, "application/json");
+                let request = request.body(body).unwrap();
+                let read = <JsonBody<Code, 100>>::from_request(request, &()).await;
+                assert_eq!(read.unwrap_err().status(), status, "{length}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let first = stream::once(async { Ok::<_, axum::Error>(&b"{"[..]) });
+        let body = Body::from_stream(stream::StreamExt::chain(first, stream::pending()));
+        let read = read_within(Duration::from_millis(5), Request::new(body), LIMIT).await;
+        let refused = read.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -13,7 +13,7 @@ mod room;
 mod viewer;
 
 pub use self::{
-    body::JsonBody,
+    body::{JsonBody, RawBody},
     bridge::BridgeId,
     client_ip::ClientIp,
     cursor::{Place, decode as decode_cursor, encode as encode_cursor},
@@ -24,4 +24,7 @@ pub use self::{
     room::{PathRoom, is_storable as is_storable_id},
     viewer::Viewer,
 };
-pub(super) use self::{body::LIMIT as BODY_LIMIT, id::parse as parse_id};
+pub(super) use self::{
+    body::{LIMIT as BODY_LIMIT, read as read_body},
+    id::parse as parse_id,
+};

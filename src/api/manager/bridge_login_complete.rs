@@ -12,6 +12,9 @@ use crate::{
     app::AppState,
 };
 
+/// In bytes; the names are at most 255 characters each, and an OpenID token is short.
+const LONGEST: usize = 16 * 1024;
+
 /// Reports a finished login, and answers the code that ties it to a user of the
 /// web app. May be repeated; each repetition replaces the code.
 #[utoipa::path(
@@ -23,7 +26,7 @@ pub(in crate::api) async fn complete_bridge_login(
     _: ManagerKey,
     ClientIp(origin): ClientIp,
     State(app): State<AppState>,
-    JsonBody(report): JsonBody<Report>,
+    JsonBody(report): JsonBody<Report, LONGEST>,
 ) -> Result<Json<Reported>, ApiError> {
     Ok(Json(app.accounts.report(&report, origin).await?))
 }

@@ -15,6 +15,9 @@ use crate::{
     model::connection::Connection,
 };
 
+/// In bytes; a code in quotes, however it is escaped.
+const LONGEST: usize = 1024;
+
 /// What the desktop program showed.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::api) struct Link {
@@ -33,7 +36,7 @@ pub(in crate::api) async fn link_connection(
     viewer: Viewer,
     ClientIp(origin): ClientIp,
     State(app): State<AppState>,
-    JsonBody(Link { code }): JsonBody<Link>,
+    JsonBody(Link { code }): JsonBody<Link, LONGEST>,
 ) -> Result<Json<Connection>, ApiError> {
     let linked = app.accounts.link(viewer.user_id(), &code, origin).await;
     linked.map(Json).map_err(|error| match error {
