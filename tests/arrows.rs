@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     (
         "accounts",
         &[
-            "auth", "config", "db", "erasure", "ingest", "matrix", "model", "sessions",
+            "auth", "config", "db", "erasure", "ingest", "limits", "matrix", "model", "sessions",
         ],
     ),
     (

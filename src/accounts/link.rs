@@ -1,14 +1,15 @@
 //! A signed-in person redeems a code: the connection becomes theirs.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection as _;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Accounts, Answer, Error, Refused,
+    attempts::count_code,
     effects::{Act, Effects},
 };
 use crate::{
@@ -20,11 +21,6 @@ use crate::{
     },
     model::connection::Connection as View,
 };
-
-/// Wrong tries of one Clerk user.
-const MOST_TRIES: i64 = 5;
-/// The time in which they are counted.
-const TRIES_COUNT: TimeDelta = TimeDelta::minutes(1);
 
 impl Accounts {
     /// Redeems a code. Sent again by the same user it is redeemed already.
@@ -46,12 +42,21 @@ impl Accounts {
             at: self.ingest.clock.now(),
         };
         let mut conn = self.ingest.db.get().await?;
+        let counted = conn
+            .transaction::<_, db::Error, _>(async |conn| {
+                Ok(count_code(conn, user_id, origin, act.at).await?)
+            })
+            .await?;
         let (answer, settled) = conn
             .transaction::<_, db::Error, _>(async |conn| {
                 let mut effects = Effects::default();
-                let answer = self
-                    .try_code(conn, user_id, code, act.at, &mut effects)
-                    .await?;
+                let answer = match counted {
+                    Ok(attempt) => {
+                        self.try_code(conn, (user_id, attempt), code, act.at, &mut effects)
+                            .await?
+                    }
+                    Err(refused) => Err(refused),
+                };
                 let target = answer.as_ref().ok().map(|view| view.id.to_string());
                 let refused = answer.as_ref().err().copied();
                 let settled = effects
@@ -65,11 +70,11 @@ impl Accounts {
         Ok(answer?)
     }
 
-    /// Counts wrong tries. The user's turn makes the count right on all replicas.
+    /// What is not a wrong code is not counted as one any more.
     async fn try_code(
         &self,
         conn: &mut Connection,
-        user_id: &str,
+        (user_id, attempt): (&str, i64),
         code: &str,
         now: DateTime<Utc>,
         effects: &mut Effects,
@@ -78,25 +83,16 @@ impl Accounts {
         if ended_sessions::contains(conn, user_id).await? {
             return Ok(Err(Refused::Deleted));
         }
-        let since = now - TRIES_COUNT;
-        let tries = link_attempts::after(conn, user_id, since).await?;
-        if tries.count >= MOST_TRIES {
-            let free_at = tries.first.unwrap_or(now) + TRIES_COUNT;
-            let retry_after = (free_at - now).to_std().unwrap_or(Duration::ZERO);
-            return Ok(Err(Refused::TooManyTries { retry_after }));
-        }
         let redeemed = match LinkCode::parse(code) {
             Some(code) => self.redeem(conn, user_id, &code, now, effects).await?,
             None => Err(NOT_FOUND),
         };
+        if !matches!(redeemed, Err(NOT_FOUND)) {
+            link_attempts::forget(conn, attempt).await?;
+        }
         let id = match redeemed {
             Ok(id) => id,
-            Err(refused) => {
-                if refused == NOT_FOUND {
-                    link_attempts::record(conn, user_id, now, since).await?;
-                }
-                return Ok(Err(refused));
-            }
+            Err(refused) => return Ok(Err(refused)),
         };
         let view = read::connections::list(conn, user_id, Some(id))
             .await?

@@ -12,6 +12,7 @@
 //! refused. Its locks come in this order: turns (a Clerk user's, then a Matrix
 //! user's), the rooms', rows, and the viewers' positions last.
 
+mod attempts;
 mod confirm;
 mod connect;
 mod delete;
@@ -119,6 +120,12 @@ pub enum Refused {
         /// When the next try is counted again.
         retry_after: Duration,
     },
+    /// Too many reports from one address.
+    #[error("too many reports")]
+    TooManyReports {
+        /// When the next one is taken.
+        retry_after: Duration,
+    },
     /// Somebody whom it takes is away.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -134,7 +141,7 @@ impl Refused {
             Self::NotFound(_) => "not_found",
             Self::Taken => "conflict",
             Self::Deleted => "unauthorized",
-            Self::TooManyTries { .. } => "rate_limited",
+            Self::TooManyTries { .. } | Self::TooManyReports { .. } => "rate_limited",
             Self::Unavailable(_) => "unavailable",
         }
     }

@@ -100,7 +100,8 @@ impl Accounts {
     /// # Errors
     ///
     /// [`Refused::Invalid`], [`Refused::Forbidden`] for a claim that is not proven,
-    /// [`Refused::Unavailable`] when the homeserver cannot say.
+    /// [`Refused::TooManyReports`] from one address, [`Refused::Unavailable`] when the
+    /// homeserver cannot say.
     pub async fn report(&self, report: &Report, origin: Option<IpAddr>) -> Result<Reported, Error> {
         let act = Act {
             actor: "manager",
@@ -109,7 +110,10 @@ impl Accounts {
             at: self.ingest.clock.now(),
         };
         // Asks the homeserver, so it comes before the transaction.
-        let claim = self.prove(report).await;
+        let claim = match self.count_report(origin, act.at).await? {
+            Ok(()) => self.prove(report).await,
+            Err(refused) => Err(refused),
+        };
         let target = storable(&report.matrix_user_id, MAX_NAME);
         let mut conn = self.ingest.db.get().await?;
         let (answer, settled) = conn

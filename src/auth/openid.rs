@@ -14,6 +14,8 @@ use super::{
 };
 use crate::config::Homeserver;
 
+/// In bytes. Homeservers make them of a few dozen.
+const LONGEST_TOKEN: usize = 1024;
 const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(5),
     max_bytes: 64 * 1024,
@@ -96,7 +98,7 @@ impl OpenId {
         if user.server_name().as_str() != self.server_name || named != self.server_name {
             return Err(OpenIdError::Refused("other_server"));
         }
-        if proof.access_token.expose_secret().is_empty() {
+        if !(1..=LONGEST_TOKEN).contains(&proof.access_token.expose_secret().len()) {
             return Err(OpenIdError::Refused("no_token"));
         }
         Ok(())

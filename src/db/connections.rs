@@ -85,6 +85,8 @@ const COLUMNS: &str = "c.id, c.user_id, c.bridge_id, c.matrix_user_id, c.bridge_
 /// is decided by one transaction at a time.
 #[derive(Debug, Clone, Copy)]
 pub enum Turn<'a> {
+    /// An address, of which something is counted. Comes before all others.
+    Address(&'a str),
     /// A Clerk user. Comes before the Matrix user's, where both are taken.
     User(&'a str),
     /// A Matrix user on a bridge.
@@ -99,6 +101,8 @@ pub enum Turn<'a> {
 /// When the statement fails.
 pub async fn take_turn(conn: &mut Connection, turn: Turn<'_>) -> QueryResult<()> {
     let (first, second) = match turn {
+        // No bridge has such a name.
+        Turn::Address(address) => ("@", address),
         Turn::User(user_id) => ("", user_id),
         Turn::MatrixUser(bridge_id, matrix_user_id) => (bridge_id, matrix_user_id),
     };

@@ -45,6 +45,7 @@ pub mod receipts;
 pub mod reconcile;
 pub mod redactions;
 pub mod refold;
+pub mod report_attempts;
 pub mod rooms;
 pub mod state;
 mod statement;

@@ -182,7 +182,9 @@ impl From<Refused> for ApiError {
             Refused::NotFound(_) => Self::NotFound,
             Refused::Taken => Self::Conflict("the account is linked to somebody else"),
             Refused::Deleted => Self::Unauthorized("the user has been deleted"),
-            Refused::TooManyTries { retry_after } => Self::RateLimited(retry_after),
+            Refused::TooManyTries { retry_after } | Refused::TooManyReports { retry_after } => {
+                Self::RateLimited(retry_after)
+            }
             Refused::Unavailable(what) => Self::Unavailable(what),
         }
     }

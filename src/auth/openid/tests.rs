@@ -74,12 +74,14 @@ async fn a_claim_that_cannot_be_true_asks_nobody() {
             "{named:?} {claimed:?}"
         );
     }
-    let proof = Proof {
-        access_token: &"".into(),
-        matrix_server_name: None,
-    };
-    let answer = openid(&server.uri(), LIMITS).verify(proof, ALICE).await;
-    assert_eq!(answer, Err(OpenIdError::Refused("no_token")));
+    for token in [String::new(), "x".repeat(1025)] {
+        let proof = Proof {
+            access_token: &token.into(),
+            matrix_server_name: None,
+        };
+        let answer = openid(&server.uri(), LIMITS).verify(proof, ALICE).await;
+        assert_eq!(answer, Err(OpenIdError::Refused("no_token")));
+    }
     assert_eq!(requests(&server).await, 0);
 }
 

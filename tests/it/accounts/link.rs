@@ -209,6 +209,64 @@ async fn wrong_tries_are_counted_across_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn wrong_tries_of_an_address_are_counted_whoever_makes_them_and_wherever() {
+    let world = World::new().await;
+    let right = world.code(ALICE).await;
+    let replica = world.replica();
+    let address = |text: &str| text.parse().ok();
+    let tries = (0..40).map(|n| {
+        let accounts = [&world.accounts, &replica][n % 2].clone();
+        // Of an IPv6 network all addresses are one.
+        let (user, origin) = (format!("user_{n}"), address(&format!("2001:db8::{n}")));
+        tokio::spawn(async move { refusal(accounts.link(&user, WRONG, origin).await).code() })
+    });
+    let mut wrong = 0;
+    for answer in tries.collect::<Vec<_>>() {
+        wrong += usize::from(answer.await.unwrap() == "not_found");
+    }
+    assert_eq!(wrong, 20);
+    let refused = refusal(
+        world
+            .replica()
+            .link(USER_A, &right, address("2001:db8::aa"))
+            .await,
+    );
+    assert_eq!(refused.code(), "rate_limited");
+    let elsewhere = address("2001:db8:0:1::1");
+    let linked = world.accounts.link(USER_A, &right, elsewhere).await;
+    assert_eq!(code_of(linked), "ok");
+
+    world.pass(TimeDelta::seconds(61));
+    let other = world.code(BOB).await;
+    let linked = world
+        .accounts
+        .link(USER_B, &other, address("2001:db8::aa"))
+        .await;
+    assert_eq!(code_of(linked), "ok");
+    assert_eq!(world.count("link_attempts").await, 0, "nobody's are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_code_is_no_wrong_try() {
+    let world = World::new().await;
+    let origin = "203.0.113.1".parse().ok();
+    for _ in 0..2 {
+        let code = world.code(ALICE).await;
+        for _ in 0..6 {
+            let linked = world.accounts.link(USER_A, &code, origin).await.unwrap();
+            assert_eq!(linked.matrix_user_id.as_deref(), Some(ALICE));
+        }
+        // Neither is one that somebody else was faster with.
+        let late = world.accounts.link(USER_B, &code, origin).await;
+        assert_eq!(refusal(late), Refused::Taken);
+        let id = world.connections(USER_A).await[0].id;
+        let gone = world.accounts.disconnect(USER_A, id, false, None).await;
+        gone.unwrap();
+    }
+    assert_eq!(world.count("link_attempts").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_was_let_go_can_be_linked_again() {
     let world = World::new().await;
     world

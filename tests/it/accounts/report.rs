@@ -1,5 +1,6 @@
 //! What the companion reports.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use tributary::model::connection::Status;
 
@@ -149,4 +150,33 @@ async fn what_cannot_be_a_customers_is_refused_and_audited() {
     let refused = "audit WHERE actor = 'manager' AND action = 'connection.report'
                    AND origin = '10.1.2.3' AND outcome IN ('forbidden', 'invalid_request')";
     assert_eq!(world.count(refused).await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_an_address_are_counted_right_or_wrong() {
+    let world = World::new().await;
+    let replica = world.replica();
+    let origin = "203.0.113.1".parse().ok();
+    let reports = (0..70).map(|n| {
+        let accounts = [&world.accounts, &replica][n % 2].clone();
+        let who = ["@alice:lab.local", "@facebook_1:lab.local"][n / 2 % 2];
+        let report = World::report_of(who, json!({}));
+        tokio::spawn(async move {
+            let answer = accounts.report(&report, origin).await;
+            answer.map_or_else(|error| refusal::<()>(Err(error)).code(), |_| "ok")
+        })
+    });
+    let mut taken = 0;
+    for answer in reports.collect::<Vec<_>>() {
+        taken += usize::from(answer.await.unwrap() != "rate_limited");
+    }
+    assert_eq!(taken, 60);
+    let report = World::report_of(ALICE, json!({}));
+    let elsewhere = "203.0.113.2".parse().ok();
+    assert!(world.accounts.report(&report, elsewhere).await.is_ok());
+    world.pass(TimeDelta::seconds(61));
+    assert!(world.accounts.report(&report, origin).await.is_ok());
+    assert_eq!(world.count("report_attempts").await, 1);
+    let refused = "audit WHERE action = 'connection.report' AND outcome = 'rate_limited'";
+    assert_eq!(world.count(refused).await, 10);
 }

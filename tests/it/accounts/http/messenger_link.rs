@@ -45,32 +45,55 @@ async fn the_answer_names_the_account() {
     assert_eq!(linked["bridgeUserId"], "77");
 }
 
+/// What the caller sees of a refusal: all but what is different each time.
+async fn seen(request: RequestBuilder) -> (u16, Vec<(String, String)>, String) {
+    let response = request.send().await.unwrap();
+    let headers = response.headers().iter();
+    let headers = headers
+        .filter(|(name, _)| *name != "x-request-id" && *name != "date")
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    (
+        response.status().as_u16(),
+        headers,
+        response.text().await.unwrap(),
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_code_and_an_expired_one_look_alike() {
+async fn wrong_expired_and_replaced_codes_and_those_of_who_left_look_alike() {
     let server = Server::start(World::new().await).await;
-    let expired = json!({"code": server.world.code(ALICE).await});
-    server.world.pass(TimeDelta::minutes(11));
-    let texts = [
-        link(&server, USER_A, &expired)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap(),
-        link(&server, USER_A, &json!({"code": "ZZZZZZZZ"}))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap(),
-    ];
-    assert_eq!(texts[0], texts[1]);
-    assert_eq!(
-        refused(link(&server, USER_A, &expired)).await,
-        no(404, "not_found")
-    );
+    let world = &server.world;
+    let code = async |who: &str| json!({"code": world.code(who).await});
+    let expired = code(ALICE).await;
+    world.pass(TimeDelta::minutes(11));
+    let replaced = code(BOB).await;
+    code(BOB).await;
+    let used = code(ALICE).await;
+    let linked = accepted(link(&server, USER_B, &used), 200).await;
+    let id = linked["id"].as_str().unwrap().parse().unwrap();
+    let gone = world.accounts.disconnect(USER_B, id, false, None).await;
+    gone.unwrap();
+
+    let wrong = seen(link(&server, USER_A, &json!({"code": "ZZZZZZZZ"}))).await;
+    assert_eq!(wrong.0, 404);
+    for code in [&expired, &replaced, &used] {
+        assert_eq!(seen(link(&server, USER_A, code)).await, wrong, "{code}");
+    }
+    let refused = link(&server, USER_A, &expired);
+    assert_eq!(self::refused(refused).await, no(404, "not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_late_is_not_told_who_was_faster() {
+    let server = Server::start(World::new().await).await;
+    let code = json!({"code": server.world.code(ALICE).await});
+    accepted(link(&server, USER_A, &code), 200).await;
+    let (status, _, text) = seen(link(&server, USER_B, &code)).await;
+    assert_eq!(status, 409);
+    for name in [USER_A, ALICE, "alice"] {
+        assert!(!text.contains(name), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
