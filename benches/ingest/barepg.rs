@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::net::TcpListener;
 use tokio_postgres::{Client, Statement};
 
-use crate::database::connect;
+use crate::shared::scratch::connect;
 
 const TABLE: &str = "CREATE TABLE public.messages (
     event_id text PRIMARY KEY, room_id text NOT NULL, sender text NOT NULL, type text NOT NULL,

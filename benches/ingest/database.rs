@@ -1,71 +1,17 @@
-//! A database that is made for the bench and dropped after it.
+//! What is in the database of both sides: Tributary's tables are in a schema of their own.
 
-use anyhow::Context as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio_postgres::{Client, NoTls};
-use url::Url;
+use tokio_postgres::Client;
 
 use crate::report::Side;
 
-const ADMIN_URL: &str = "TRIBUTARY_TEST_POSTGRES";
-
-/// The database of both sides: Tributary's tables are in a schema of their own.
-pub(crate) struct Scratch {
-    name: String,
-    url: SecretString,
-    counts: Client,
-}
-
-impl Scratch {
-    pub(crate) async fn create() -> anyhow::Result<Self> {
-        let name = format!("tributary_bench_{}", tributary::model::new_id().simple());
-        let mut url = admin_url()?;
-        connect(url.as_str())
-            .await?
-            .batch_execute(&format!("CREATE DATABASE {name}"))
-            .await?;
-        url.set_path(&name);
-        let url = SecretString::from(url.to_string());
-        let counts = connect(url.expose_secret()).await?;
-        Ok(Self { name, url, counts })
-    }
-
-    pub(crate) fn url(&self) -> &SecretString {
-        &self.url
-    }
-
-    /// How many events a side has stored.
-    pub(crate) async fn stored(&self, side: Side) -> anyhow::Result<i64> {
-        let sql = match side {
-            Side::Tributary => {
-                "SELECT (SELECT count(*) FROM tributary.messages)
-                      + (SELECT count(*) FROM tributary.redactions)"
-            }
-            Side::BarePg => "SELECT count(*) FROM public.messages",
-        };
-        Ok(self.counts.query_one(sql, &[]).await?.get(0))
-    }
-
-    pub(crate) async fn remove(self) -> anyhow::Result<()> {
-        drop(self.counts);
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        Ok(connect(admin_url()?.as_str())
-            .await?
-            .batch_execute(&sql)
-            .await?)
-    }
-}
-
-/// A connection of its own.
-pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, driver) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(driver);
-    Ok(client)
-}
-
-fn admin_url() -> anyhow::Result<Url> {
-    let url = std::env::var(ADMIN_URL)
-        .with_context(|| format!("{ADMIN_URL} is not set: run the bench with scripts/bench"))?;
-    url.parse()
-        .with_context(|| format!("{ADMIN_URL} is no URL"))
+/// How many events a side has stored.
+pub(crate) async fn stored(counts: &Client, side: Side) -> anyhow::Result<i64> {
+    let sql = match side {
+        Side::Tributary => {
+            "SELECT (SELECT count(*) FROM tributary.messages)
+                  + (SELECT count(*) FROM tributary.redactions)"
+        }
+        Side::BarePg => "SELECT count(*) FROM public.messages",
+    };
+    Ok(counts.query_one(sql, &[]).await?.get(0))
 }

@@ -3,20 +3,27 @@
 
 mod barepg;
 mod database;
-mod events;
 mod load;
 mod report;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod tributary_server;
 
 use std::thread;
 
 use anyhow::{Context as _, bail};
 
+use secrecy::ExposeSecret as _;
+use tokio_postgres::Client;
+
 use crate::{
-    database::Scratch,
-    events::{Events, Shape},
+    database::stored,
     load::{Homeserver, Timings},
     report::{Report, Side},
+    shared::{
+        events::{Events, Shape},
+        scratch::{Scratch, connect},
+    },
 };
 
 /// How many events come in one transaction, and how many transactions make a
@@ -89,6 +96,7 @@ async fn measure_in(scratch: &Scratch, servers: &tokio::runtime::Handle) -> anyh
             Homeserver::connect(barepg, tributary.token()).await?,
         ),
     ];
+    let counts = connect(url.expose_secret()).await?;
     let mut events = Events::new(Shape::default());
     let mut report = Report::default();
     for load in LOADS {
@@ -97,7 +105,7 @@ async fn measure_in(scratch: &Scratch, servers: &tokio::runtime::Handle) -> anyh
             // In turns, so that a slow minute of the machine hits both.
             sides.reverse();
             for (side, homeserver) in &mut sides {
-                let timings = run_round(scratch, *side, homeserver, &mut events, load).await?;
+                let timings = run_round(&counts, *side, homeserver, &mut events, load).await?;
                 if round > 0 {
                     report.add(load.events, *side, timings);
                 }
@@ -110,18 +118,18 @@ async fn measure_in(scratch: &Scratch, servers: &tokio::runtime::Handle) -> anyh
 
 /// Pushes one round, then looks whether all that was answered with 200 is there.
 async fn run_round(
-    scratch: &Scratch,
+    counts: &Client,
     side: Side,
     homeserver: &mut Homeserver,
     events: &mut Events,
     load: Load,
 ) -> anyhow::Result<Timings> {
-    let before = scratch.stored(side).await?;
+    let before = stored(counts, side).await?;
     let bodies: Vec<_> = (0..load.transactions)
         .map(|_| events.transaction(load.events))
         .collect();
     let timings = homeserver.push_all(bodies).await?;
-    let stored = scratch.stored(side).await? - before;
+    let stored = stored(counts, side).await? - before;
     let pushed = load.events * load.transactions;
     if usize::try_from(stored)? != pushed {
         bail!("{side:?} answered {pushed} events with 200 and stored {stored}");
