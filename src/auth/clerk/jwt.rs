@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry()? {
+                while let Some((name, Flat(value))) = map.next_entry()? {
                     if members.insert(name, value).is_some() {
                         return Err(A::Error::custom("a member twice"));
                     }
@@ -87,5 +87,80 @@ impl<'de> Deserialize<'de> for Members {
         }
 
         deserializer.deserialize_map(Unique)
+    }
+}
+
+/// A value as far as anybody here looks into it: what is in an array or an object is read
+/// past. A stranger can fill one with thousands of values, and no claim of ours is one.
+struct Flat(Value);
+
+impl<'de> Deserialize<'de> for Flat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shallow;
+
+        impl<'de> Visitor<'de> for Shallow {
+            type Value = Flat;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Flat, E> {
+                Ok(Flat(Value::Null))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Flat, E> {
+                Ok(Flat(value.into()))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Flat, E> {
+                Ok(Flat(value.into()))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Flat, E> {
+                Ok(Flat(value.into()))
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Flat, E> {
+                Ok(Flat(value.into()))
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Flat, E> {
+                Ok(Flat(value.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Flat, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Flat(Value::Array(Vec::new())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Flat, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Flat(Value::Object(serde_json::Map::new())))
+            }
+        }
+
+        deserializer.deserialize_any(Shallow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_far_as_they_are_looked_into() {
+        let text = r#"{"t":"a\u00e9","n":18446744073709551615,"i":-1,"f":0.5,"b":true,"z":null,
+                       "a":[[1],{"x":1,"x":2}],"o":{"x":{"y":[]}}}"#;
+        let Members(read) = serde_json::from_str(text).unwrap();
+        let expected = serde_json::json!({
+            "t": "aé", "n": u64::MAX, "i": -1, "f": 0.5, "b": true, "z": null, "a": [], "o": {},
+        });
+        assert_eq!(serde_json::to_value(read).unwrap(), expected);
+        for wrong in [r#"{"a":1,"a":1}"#, r#"{"a":[}"#, r#"{"a":[1}"#, "[]"] {
+            assert!(serde_json::from_str::<Members>(wrong).is_err(), "{wrong}");
+        }
+        let deep = format!(r#"{{"a":{}}}"#, "[".repeat(4000));
+        assert!(serde_json::from_str::<Members>(&deep).is_err());
     }
 }
