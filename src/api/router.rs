@@ -46,10 +46,9 @@ fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Rout
     let api = api
         .route("/api/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
-    let router = Router::new()
+    let router = stack::limited(Router::new().fallback(not_found), &app)
         .merge(stack::api(api, &app))
         .merge(others)
-        .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     stack::all(router).with_state(app)
 }

@@ -1,6 +1,6 @@
 //! PURE: who is asking, and which addresses are one caller.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hyper::HeaderMap;
 use ipnet::IpNet;
@@ -43,13 +43,19 @@ impl Proxies {
             if !self.contain(client) {
                 break;
             }
-            let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            let Some(address) = address_of(hop.trim()) else {
                 break;
             };
             client = address.to_canonical();
         }
         client
     }
+}
+
+/// A hop as proxies write it: some add the port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|hop| hop.ip());
+    hop.parse().ok().or_else(with_port)
 }
 
 /// What counts as one caller: an IPv4 address, or an IPv6 /64, of which whoever has
@@ -105,6 +111,8 @@ mod tests {
         assert_eq!(of("10.0.0.1", &hops, &["10.0.0.0/8"]), "1.1.1.1");
         assert_eq!(of("10.0.0.1", &["nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
         assert_eq!(of("::1", &["1.1.1.1"], &["::1"]), "1.1.1.1");
+        assert_eq!(of("::1", &["1.1.1.1:4431"], &["::1"]), "1.1.1.1");
+        assert_eq!(of("::1", &["[2001:db8::1]:80"], &["::1"]), "2001:db8::1");
         assert_eq!(
             of("::ffff:10.0.0.1", &["2.2.2.2"], &["10.0.0.1/32"]),
             "2.2.2.2"

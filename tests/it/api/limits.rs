@@ -131,6 +131,8 @@ async fn the_homeserver_and_the_health_are_not_counted() {
     is_not_limited(401, strange).await;
     let description = || app.request(Method::GET, "/openapi.json");
     is_limited(200, description).await;
+    let nothing = || from(app.request(Method::GET, "/nothing"), "203.0.113.1");
+    is_limited(404, nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
