@@ -52,7 +52,10 @@ pub struct Settings {
 /// How long a peer may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// For the headers of a request, from their first byte, or from connecting.
+    /// Until it says anything. Longer than clients keep a connection in reserve: of several
+    /// that they open at once they use the first. Go and Rust keep them for 90 s.
+    pub silence: Duration,
+    /// For the headers of a request, from their first byte.
     pub head: Duration,
     /// Between an answer and the next request. Longer than clients keep a connection: one
     /// that is closed just as the homeserver's next PUT goes out costs that push a retry.
@@ -67,6 +70,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            silence: Duration::from_secs(100),
             head: Duration::from_secs(10),
             idle: Duration::from_mins(5),
             write: Duration::from_mins(1),

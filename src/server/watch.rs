@@ -28,6 +28,8 @@ struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Has said nothing yet.
+    Silent(Instant),
     /// Reads a request's headers.
     Head(Instant),
     /// Has a request in hand. How long its body may take depends on the endpoint.
@@ -42,7 +44,7 @@ impl Watch {
         Self {
             timeouts,
             state: Mutex::new(State {
-                phase: Phase::Head(now),
+                phase: Phase::Silent(now),
                 stalled: None,
                 stopping: None,
             }),
@@ -52,7 +54,7 @@ impl Watch {
     /// Something has come in.
     pub(super) fn received(&self, now: Instant) {
         let mut state = self.state();
-        if let Phase::Idle(_) = state.phase {
+        if let Phase::Silent(_) | Phase::Idle(_) = state.phase {
             state.phase = Phase::Head(now);
         }
     }
@@ -102,6 +104,7 @@ impl Watch {
     fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         let of_phase = match state.phase {
+            Phase::Silent(since) => Some(since + self.timeouts.silence),
             Phase::Head(since) => Some(since + self.timeouts.head),
             Phase::Idle(since) => Some(since + self.timeouts.idle),
             Phase::Busy => None,
@@ -131,6 +134,7 @@ mod tests {
     use super::*;
 
     const TIMEOUTS: Timeouts = Timeouts {
+        silence: Duration::from_secs(100),
         head: Duration::from_secs(10),
         idle: Duration::from_mins(5),
         write: Duration::from_mins(1),
@@ -147,9 +151,10 @@ mod tests {
     #[test]
     fn each_phase_has_its_time() {
         let (watch, at) = watch();
-        assert_eq!(watch.deadline(), Some(at(10)));
+        assert_eq!(watch.deadline(), Some(at(100)));
         watch.received(at(4));
-        assert_eq!(watch.deadline(), Some(at(10)), "a byte is no request");
+        watch.received(at(8));
+        assert_eq!(watch.deadline(), Some(at(14)), "a byte is no request");
         watch.began();
         assert_eq!(watch.deadline(), None);
         watch.answered(at(20));
@@ -185,7 +190,7 @@ mod tests {
     async fn the_deadline_is_that_of_the_present_phase() {
         let now = Instant::now();
         let short = Timeouts {
-            head: Duration::from_millis(20),
+            silence: Duration::from_millis(20),
             idle: Duration::from_millis(60),
             ..TIMEOUTS
         };

@@ -32,6 +32,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::new(&[]);
         settings.timeouts = Timeouts {
+            silence: Duration::from_millis(300),
             head: Duration::from_millis(300),
             idle: Duration::from_secs(10),
             write: Duration::from_millis(300),
@@ -207,6 +208,7 @@ async fn on_stop_the_request_in_hand_is_answered_and_nobody_else_waited_for() {
     };
     let router = hello().route("/work", get(work));
     let served = Served::start(router, |settings| {
+        settings.timeouts.silence = PATIENCE;
         settings.timeouts.head = PATIENCE;
         settings.timeouts.idle = PATIENCE;
     })
