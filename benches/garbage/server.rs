@@ -169,23 +169,22 @@ fn push(serving: &Serving, hs_token: &str) -> anyhow::Result<()> {
 
 /// A connection from another address of this machine; blocking.
 pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> anyhow::Result<TcpStream> {
-    // The standard library cannot bind before it connects.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let stream = std::thread::scope(|scope| {
-        let connecting = scope.spawn(|| {
-            runtime.block_on(async {
-                let socket = TcpSocket::new_v4()?;
-                socket.bind(SocketAddr::from((from, 0)))?;
-                socket.connect(to).await?.into_std()
-            })
-        });
-        connecting
-            .join()
-            .map_err(|_| anyhow!("it panicked"))?
-            .context("no connection")
-    })?;
+    // The standard library cannot bind before it connects; and whoever asks may be in a
+    // runtime, where another one cannot be.
+    let connect = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        runtime.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from((from, 0)))?;
+            socket.connect(to).await?.into_std()
+        })
+    };
+    let connected = std::thread::scope(|scope| scope.spawn(connect).join());
+    let stream = connected
+        .map_err(|_| anyhow!("it panicked"))?
+        .context("no connection")?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(false)?;
     Ok(stream)
