@@ -18,4 +18,5 @@ mod outage;
 mod server;
 mod statements;
 mod support;
+mod tokens;
 mod ws;

@@ -1,6 +1,9 @@
 //! A JWT in its compact form (RFC 7519), taken apart without being believed.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -47,8 +50,16 @@ impl<'t> Jwt<'t> {
 fn members(part: &str) -> Result<Members, Refusal> {
     let malformed = Refusal::Unauthorized("malformed");
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed)?;
-    serde_json::from_slice(&json).map_err(|_| malformed)
+    let json = str::from_utf8(&json).map_err(|_| malformed)?;
+    serde_json::from_str(json).map_err(|_| malformed)
 }
+
+/// The members of a header or of claims that are judged. Whatever else there is belongs to the
+/// owner of the Clerk instance, who may add any JSON to session tokens: it is not even kept.
+const JUDGED: [&str; 14] = [
+    "act", "alg", "azp", "cat", "crit", "exp", "iat", "iss", "kid", "nbf", "sid", "sts", "sub",
+    "typ",
+];
 
 /// The members of a JSON object, each name once: with two, who reads the first and who reads
 /// the last would see different tokens (RFC 7519 section 4).
@@ -76,9 +87,15 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, Flat(value))) = map.next_entry()? {
-                    if members.insert(name, value).is_some() {
+                let (mut members, mut names) = (BTreeMap::new(), BTreeSet::new());
+                while let Some(name) = map.next_key::<String>()? {
+                    if JUDGED.contains(&name.as_str()) {
+                        let Flat(value) = map.next_value()?;
+                        members.insert(name.clone(), value);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                    if !names.insert(name) {
                         return Err(A::Error::custom("a member twice"));
                     }
                 }
@@ -150,11 +167,12 @@ mod tests {
 
     #[test]
     fn values_are_read_as_far_as_they_are_looked_into() {
-        let text = r#"{"t":"a\u00e9","n":18446744073709551615,"i":-1,"f":0.5,"b":true,"z":null,
-                       "a":[[1],{"x":1,"x":2}],"o":{"x":{"y":[]}}}"#;
+        let text = r#"{"sub":"a\u00e9","exp":18446744073709551615,"iat":-1,"nbf":0.5,"sts":true,
+                       "azp":null,"crit":[[1],{"x":1,"x":2}],"act":{"x":{"y":[]}},"o":{"x":1}}"#;
         let Members(read) = serde_json::from_str(text).unwrap();
         let expected = serde_json::json!({
-            "t": "aé", "n": u64::MAX, "i": -1, "f": 0.5, "b": true, "z": null, "a": [], "o": {},
+            "sub": "aé", "exp": u64::MAX, "iat": -1, "nbf": 0.5, "sts": true,
+            "azp": null, "crit": [], "act": {},
         });
         assert_eq!(serde_json::to_value(read).unwrap(), expected);
         for wrong in [r#"{"a":1,"a":1}"#, r#"{"a":[}"#, r#"{"a":[1}"#, "[]"] {

@@ -1,6 +1,6 @@
 //! `GET /ws`, over a real socket and a real Postgres.
 
-mod client;
+pub(crate) mod client;
 mod closes;
 mod frames;
 mod handshake;

@@ -38,7 +38,6 @@ async fn signatures() {
 async fn shapes() {
     let sign = |header: &str, claims: &str| test_key().token(header, claims);
     let [header, claims] = [object(&HEADER, &[]), object(&CLAIMS, &[])];
-    let deep = format!("{{\"x\":{}{}}}", "[".repeat(2000), "]".repeat(2000));
     for token in [
         String::new(),
         "..".to_owned(),
@@ -49,7 +48,6 @@ async fn shapes() {
         sign(&header, "\"text\""),
         sign(&header, "{"),
         sign(&header, &format!("{claims}{claims}")),
-        sign(&header, &deep),
     ] {
         assert_eq!(judge(&config(), &token).await, no("malformed"), "{token}");
     }
