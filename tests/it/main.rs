@@ -15,6 +15,7 @@ mod jobs;
 mod migrations;
 mod order;
 mod outage;
+mod roles;
 mod server;
 mod statements;
 mod support;

@@ -80,18 +80,6 @@ async fn every_migration_can_be_taken_back_and_applied_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_table_has_row_level_security_and_no_policy() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool();
-    let open = "SELECT count(*) FROM pg_tables WHERE schemaname = 'tributary' AND NOT rowsecurity";
-    assert_eq!(count(&pool, open).await, 0);
-    assert_eq!(count(&pool, "SELECT count(*) FROM pg_policies").await, 0);
-    let strays = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'
-                  AND tablename <> '__diesel_schema_migrations'";
-    assert_eq!(count(&pool, strays).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn every_foreign_key_has_an_index_that_leads_with_it() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
