@@ -87,8 +87,9 @@ pub async fn ensure(conn: &mut Connection, views: &[View]) -> QueryResult<()> {
 }
 
 /// Decides what kind of chat each conversation is, and its title for each viewer:
-/// its name, or in a direct chat the other person's. Returns the
-/// conversations whose kind has changed, and the views whose title has.
+/// its name, or in a direct chat the other person's. For whoever is no longer in the
+/// room that says so, it stays what it was. Returns the conversations whose kind has
+/// changed, and the views whose title has.
 ///
 /// # Errors
 ///
@@ -140,7 +141,10 @@ pub async fn derive_titles(
                        LIMIT 1) END) AS title
                FROM tributary.conversation_access a
                JOIN tributary.conversations conv ON conv.id = a.conversation_id
-               WHERE conv.id = ANY($1)) AS d
+               WHERE conv.id = ANY($1)
+                 AND EXISTS (SELECT 1 FROM tributary.room_grants g
+                             WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                               AND g.room_id = conv.matrix_room_id AND g.until_at IS NULL)) AS d
          WHERE (a.user_id, a.conversation_id) = (d.user_id, d.conversation_id)
            AND a.title IS DISTINCT FROM d.title
          RETURNING a.user_id, a.conversation_id"

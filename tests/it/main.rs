@@ -11,6 +11,7 @@ mod delivery;
 mod fixtures;
 mod folding;
 mod ingest;
+mod isolation;
 mod jobs;
 mod migrations;
 mod order;

@@ -138,9 +138,14 @@ impl World {
 
     /// A portal with these people in it, mapped; returns its conversation.
     pub(crate) async fn room(&self, room_id: &str, members: &[&str]) -> Uuid {
+        self.room_of(room_id, room_id, members).await
+    }
+
+    /// The same of a portal that may have other rooms.
+    pub(crate) async fn room_of(&self, room_id: &str, channel_id: &str, members: &[&str]) -> Uuid {
         let portal = Portal {
             protocol_id: "facebookgo".to_owned(),
-            channel_id: room_id.to_owned(),
+            channel_id: channel_id.to_owned(),
             receiver: String::new(),
             room_type_v2: Some("group_dm".to_owned()),
             room_type: None,
@@ -149,7 +154,7 @@ impl World {
         let resolution = rooms::Resolution::Portal {
             bridge_id: BRIDGE,
             portal: &portal,
-            created_ts: None,
+            created_ts: Some(self.now().timestamp_millis()),
         };
         rooms::resolve(&mut conn, room_id, &resolution)
             .await

@@ -11,10 +11,20 @@ pub(crate) mod server;
 pub(crate) mod walking;
 pub(crate) mod world;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tributary::{api, app::App};
+
+/// Serves an app's API for as long as the test runs; the URL it is at.
+pub(crate) async fn serve(app: &Arc<App>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let service = api::router(Arc::clone(app)).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    base
+}
 
 /// The `limits` of a configuration: tests are all at one address, and faster than people.
 pub(crate) fn generous_limits() -> Value {

@@ -1,6 +1,6 @@
 //! A Tributary that judges tokens, and the ways to show it one.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use reqwest::{
@@ -10,7 +10,6 @@ use reqwest::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tributary::{
-    api,
     app::{App, Identity},
     auth::clerk::Refusal,
     clock::Clock,
@@ -26,7 +25,7 @@ use super::{
     row::{Keys, Row, Setting},
 };
 use crate::{
-    support::{app::Answer, keys::signing_key_file, postgres::TestDatabase},
+    support::{app::Answer, keys::signing_key_file, postgres::TestDatabase, serve},
     ws::client::Server,
 };
 
@@ -120,11 +119,7 @@ impl Door {
             )
             .unwrap(),
         );
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let service =
-            api::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let base = serve(&app).await;
         Self {
             sockets: Server::of(Arc::clone(&app)),
             app,
