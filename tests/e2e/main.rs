@@ -5,6 +5,7 @@
 mod backfill;
 mod bridge;
 mod companion;
+mod discretion;
 mod folding;
 mod journeys;
 mod people;

@@ -1,6 +1,7 @@
 //! The real stack: Synapse, the bridge and the switch that `scripts/test` has
 //! started, and a Tributary of this test's own between them.
 
+mod discretion;
 mod reading;
 mod switch;
 
@@ -153,6 +154,8 @@ impl Stack {
             .env("TRIBUTARY__LIMITS__PER_IP_PER_SECOND", "100000")
             .env("TRIBUTARY__LIMITS__PER_USER_PER_SECOND", "100000")
             .env("TRIBUTARY__LIMITS__BURST", "100000")
+            // As much as it ever tells: no secret may be in it (`stack.py secrets`).
+            .env("TRIBUTARY__LOG__FILTER", "trace")
             .envs(self.settings.iter().cloned())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
@@ -213,6 +216,7 @@ impl Stack {
 
     /// Makes something happen on the remote side of the bridge.
     pub(crate) async fn remote(&self, path: &str, body: Value) -> Value {
+        self.keep_texts(&body);
         let url = format!("{}{path}", self.fact("/bridge/control_url"));
         let answer = self
             .http
@@ -266,6 +270,7 @@ impl Stack {
         );
         let user: Value = serde_json::from_slice(&output.stdout).unwrap();
         let text = |key: &str| user[key].as_str().unwrap().to_owned();
+        self.keep_secret("Matrix access token", &text("accessToken"));
         MatrixUser {
             user_id: text("userId"),
             access_token: text("accessToken"),
@@ -285,6 +290,7 @@ impl Stack {
             .bearer_auth(&user.access_token)
             .json(&json!({}));
         let proof: Value = proof.send().await.unwrap().json().await.unwrap();
+        self.keep_secret("OpenID token", proof["access_token"].as_str().unwrap());
         let report = json!({
             "matrixUserId": user.user_id, "bridgeUserId": remote_id, "openIdToken": proof,
         });
@@ -299,6 +305,9 @@ impl Stack {
         let status = answer.status();
         let body: Value = answer.json().await.unwrap();
         assert!(status.is_success(), "{status} {body}");
+        if let Some(code) = body["linkCode"].as_str() {
+            self.keep_secret("link code", code);
+        }
         body
     }
 

@@ -9,6 +9,7 @@
     stack.py restart --dir DIR COMPONENT...
     stack.py status  --dir DIR [--json]
     stack.py user    --dir DIR NAME                 register a Matrix user, print its token
+    stack.py secrets --dir DIR                      fail when a log of Tributary's tells a secret
 
 Only the standard library is used, and everything listens on 127.0.0.1.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import components
 import configs
+import discretion
 import history
 import install
 import processes
@@ -49,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         command(name).add_argument("components", nargs="+", choices=components.ORDER)
     command("down").add_argument("components", nargs="*", default=[], metavar="COMPONENT")
     command("status").add_argument("--json", action="store_true")
+    command("secrets")
     user = command("user")
     user.add_argument("name")
     user.add_argument("--admin", action="store_true")
@@ -91,6 +94,8 @@ def run(args: argparse.Namespace) -> None:
         components.up(stack, args.components)
     elif args.command == "status":
         print_status(stack, args.json)
+    elif args.command == "secrets":
+        discretion.check(stack)
     elif args.command == "user":
         print(json.dumps(components.register_user(stack, args.name, args.admin)))
 

@@ -23,7 +23,9 @@ impl Stack {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        self.keep_secret("session token", &token);
+        token
     }
 
     /// Reads an endpoint as a Clerk user.
