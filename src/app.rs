@@ -1,6 +1,6 @@
 //! What the endpoints, the sockets and the jobs have in common.
 
-use std::{ops::Deref, sync::Arc};
+use std::{mem, ops::Deref, sync::Arc};
 
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::{
 
 /// Everything that a request may need.
 pub struct App {
-    /// The effective configuration.
+    /// The effective configuration, without the manager's and the operator's keys.
     pub config: Config,
     /// Postgres.
     pub db: Database,
@@ -76,7 +76,7 @@ impl App {
     ///
     /// When a key, a pattern or a URL of the configuration cannot be used.
     pub fn new(
-        config: Config,
+        mut config: Config,
         identity: &Identity,
         db: Database,
         feed: Feed,
@@ -101,6 +101,9 @@ impl App {
                 ApiKeyRing::new(&config::ApiKeys(vec![token])),
             ))
         };
+        // Nobody needs them again: what remains in memory are the hashes.
+        let manager_keys = ApiKeyRing::new(&mem::take(&mut config.manager.api_key));
+        let admin_keys = ApiKeyRing::new(&mem::take(&mut config.admin.api_key));
         Ok(Self {
             accounts: Accounts::new(&config, ingest.clone(), openid),
             operator: Operator::new(&config, ingest.clone()),
@@ -115,8 +118,8 @@ impl App {
             webhook: webhook.map(svix::Secret::parse).transpose()?,
             limits: Limits::new(&config.limits, &config.server.trusted_proxies),
             hs_token: HsToken::new(&identity.hs_token),
-            manager_keys: ApiKeyRing::new(&config.manager.api_key),
-            admin_keys: ApiKeyRing::new(&config.admin.api_key),
+            manager_keys,
+            admin_keys,
             bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
             health: HealthState::new(),
             config,

@@ -103,6 +103,7 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         registration.id,
         stop.clone(),
     ));
+    tasks.spawn(jobs::audit_retention::run(Arc::clone(&app), stop.clone()));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
     tasks.spawn(server::serve(
         listener,

@@ -90,6 +90,7 @@ mod tests {
         let api_key = ApiKeys(vec![SecretString::from("0123456789abcdef")]);
         let admin = Admin {
             api_key: api_key.clone(),
+            ..Admin::default()
         };
         let manager = Manager {
             api_key,

@@ -6,6 +6,7 @@
 
 pub mod ask_bridge;
 mod attempt;
+pub mod audit_retention;
 pub mod backfill;
 mod backoff;
 pub mod discover;

@@ -6,6 +6,7 @@ mod appservice;
 pub(crate) mod conversations;
 mod cors;
 mod health;
+mod keys;
 mod limits;
 mod messages;
 mod openapi;

@@ -1,6 +1,7 @@
 //! Jobs, against a real Postgres.
 
 mod ask_bridge;
+mod audit_retention;
 mod backfill;
 mod dead_letters;
 mod discover;
