@@ -23,7 +23,7 @@ const MAX_AGE: Duration = Duration::from_hours(1);
 pub(super) fn layer(allowed_origins: &[String]) -> CorsLayer {
     let allowed: Vec<HeaderValue> = allowed_origins
         .iter()
-        .filter_map(|origin| HeaderValue::from_str(origin.trim_end_matches('/')).ok())
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
     let may_read = move |origin: &HeaderValue, request: &Parts| {
         request.uri.path().starts_with(OPEN_TO_ALL) || allowed.contains(origin)

@@ -70,13 +70,19 @@ async fn a_token_that_does_not_admit_is_refused_before_the_upgrade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_must_be_allowed() {
-    let allowed =
-        json!({"server": {"allowed_origins": ["https://web.example", "null", "app://x"]}});
+    let allowed = json!({"server": {"allowed_origins":
+            ["https://web.example", "null", "app://x", "file://"]}});
     let world = World::with(allowed).await;
     let server = Server::start(&world);
     let query = format!("?token={}", world.token(ALICE));
     let own = format!("http://{}", server.address);
-    for origin in ["https://web.example", "null", "app://x", own.as_str()] {
+    for origin in [
+        "https://web.example",
+        "null",
+        "app://x",
+        "file://",
+        own.as_str(),
+    ] {
         let request = server.request_with(&query, "origin", origin);
         assert!(server.handshake(request).await.is_ok(), "{origin}");
     }
@@ -84,7 +90,11 @@ async fn a_page_must_be_allowed() {
         "https://evil.example",
         "http://127.0.0.1",
         "app://y",
+        "file:",
         "http://web.example",
+        "https://web.example:444",
+        "https://web.example/",
+        "*",
     ] {
         let request = server.request_with(&query, "origin", origin);
         let refused = server.handshake(request).await.err().unwrap();
