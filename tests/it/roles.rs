@@ -9,7 +9,9 @@ use diesel::{
 use diesel_async::{
     AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use tributary::db;
+use url::Url;
 
 use crate::support::postgres::TestDatabase;
 
@@ -189,6 +191,35 @@ async fn a_role_that_was_granted_nothing_does_not_get_into_the_schema() {
             "{refused}"
         );
     }
+    stage.end().await;
+}
+
+/// What SECURITY.md asks for, and not more: neither a superuser nor one whom row level
+/// security does not hold. It owns what it migrates, so it sees its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_application_role_needs_no_more_than_a_schema_of_its_own() {
+    let mut stage = Stage::new().await;
+    let role = stage.role.clone();
+    stage
+        .run(&format!(
+            "DROP SCHEMA tributary CASCADE; DROP TABLE public.__diesel_schema_migrations;
+             ALTER ROLE {role} LOGIN PASSWORD 'x' NOSUPERUSER NOBYPASSRLS NOCREATEROLE;
+             GRANT USAGE, CREATE ON SCHEMA public TO {role}"
+        ))
+        .await;
+    let mut names = stage.texts("SELECT current_database()::text AS t").await;
+    let database = names.remove(0);
+    stage
+        .run(&format!("GRANT CREATE ON DATABASE {database} TO {role}"))
+        .await;
+    let mut url: Url = stage.database.url.expose_secret().parse().unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("x")).unwrap();
+    let url = SecretString::from(url.to_string());
+    assert!(!db::migrate(&url).await.unwrap().is_empty());
+    assert_eq!(db::migrate(&url).await.unwrap(), Vec::<String>::new());
+    stage.run(&format!("SET ROLE {role}")).await;
+    assert_eq!(stage.count("tributary.installation").await, 1);
     stage.end().await;
 }
 
