@@ -83,7 +83,8 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     server::raise_descriptors();
     let settings = server::Settings::new(&app.config.server.trusted_proxies);
     let hub = ws::Hub::with_places(settings.most_sockets());
-    let router = api::router(Arc::clone(&app)).merge(ws::router(Arc::clone(&app), hub.clone()));
+    let router = api::router_beside(Arc::clone(&app), ws::description())
+        .merge(ws::router(Arc::clone(&app), hub.clone()));
     let listener = TcpListener::bind(app.config.server.bind)
         .await
         .with_context(|| format!("cannot listen on {}", app.config.server.bind))?;

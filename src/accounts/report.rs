@@ -78,9 +78,11 @@ pub struct Reported {
     /// How it is doing.
     pub status: Status,
     /// What the person types on the web page; none once linked.
+    #[schema(required)]
     pub link_code: Option<String>,
     /// Until when.
     #[serde(serialize_with = "time::milliseconds_opt")]
+    #[schema(required)]
     pub link_code_expires_at: Option<DateTime<Utc>>,
 }
 

@@ -23,5 +23,5 @@ mod webhooks;
 
 pub use self::{
     error::ApiError,
-    router::{operator_router, router},
+    router::{description, operator_router, router, router_beside},
 };

@@ -13,6 +13,7 @@ pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
     /// The `cursor` of the next page; null at the end.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, routing::any};
-use utoipa::OpenApi as _;
+use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter},
     routes,
@@ -15,12 +15,15 @@ use super::{
 };
 use crate::app::{App, AppState};
 
-/// Everything but the WebSocket, which is merged into it; without the operator's
-/// endpoints when those have an address of their own.
+/// Everything but the WebSocket; without the operator's endpoints when those have an
+/// address of their own.
 pub fn router(app: Arc<App>) -> Router {
-    let (mut api, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .merge(web())
-        .split_for_parts();
+    router_beside(app, OpenApi::default())
+}
+
+/// The same, beside something else that is served here and described with it.
+pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
+    let (mut api, mut description) = described_web().split_for_parts();
     let (operator, of_operator) = operator(&AppState(Arc::clone(&app))).split_for_parts();
     description.merge(of_operator);
     if app.config.server.operator_bind.is_none() {
@@ -28,10 +31,21 @@ pub fn router(app: Arc<App>) -> Router {
     }
     let (health, of_health) = status().split_for_parts();
     description.merge(of_health);
+    description.merge(others);
     let app = AppState(app);
     let openapi = stack::limited(openapi::route(description), &app);
-    let others = appservice::routes().merge(openapi).merge(health);
-    serve(app, api, others)
+    let router = appservice::routes().merge(openapi).merge(health);
+    serve(app, api, router)
+}
+
+/// What `/openapi.json` says of everything but the operator's endpoints and the status.
+#[must_use]
+pub fn description() -> OpenApi {
+    described_web().into_openapi()
+}
+
+fn described_web() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Description::openapi()).merge(web())
 }
 
 /// What is served at `server.operator_bind`, and nowhere else then.

@@ -54,16 +54,21 @@ pub struct Connection {
     /// How it is doing.
     pub status: Status,
     /// The Matrix user, once it is known.
+    #[schema(required)]
     pub matrix_user_id: Option<String>,
     /// The id on the network, once it is known.
+    #[schema(required)]
     pub bridge_user_id: Option<String>,
     /// The name on the network.
+    #[schema(required)]
     pub remote_name: Option<String>,
     /// What is wrong, in the bridge's words; `bridge_silent: ...` while the bridge itself does
     /// not answer.
+    #[schema(required)]
     pub error: Option<String>,
     /// When an event of it was last stored.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub last_sync_at: Option<DateTime<Utc>>,
     /// How its history is coming in.
     pub backfill: BackfillSummary,
@@ -76,28 +81,37 @@ pub struct Account {
     /// Its id.
     pub id: Uuid,
     /// The Clerk user; none while nobody has redeemed its code.
+    #[schema(required)]
     pub user_id: Option<String>,
     /// The Matrix user, once it is known.
+    #[schema(required)]
     pub matrix_user_id: Option<String>,
     /// The bridge, known together with the Matrix user.
+    #[schema(required)]
     pub bridge_id: Option<String>,
     /// The id on the network, once it is known.
+    #[schema(required)]
     pub bridge_user_id: Option<String>,
     /// The name on the network.
+    #[schema(required)]
     pub remote_name: Option<String>,
     /// How it is doing.
     pub status: Status,
     /// What is wrong, in the bridge's words; `bridge_silent: ...` while the bridge itself does
     /// not answer.
+    #[schema(required)]
     pub error: Option<String>,
     /// When it became the Clerk user's.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub linked_at: Option<DateTime<Utc>>,
     /// When the Clerk user let it go.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub disconnected_at: Option<DateTime<Utc>>,
     /// When an event of it was last stored.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub last_sync_at: Option<DateTime<Utc>>,
     /// When it was first heard of.
     #[serde(serialize_with = "super::time::milliseconds")]

@@ -18,20 +18,25 @@ pub struct Conversation {
     /// The network it is on.
     pub network: String,
     /// Its name, or in a direct chat the other person's.
+    #[schema(required)]
     pub title: Option<String>,
     /// Where the picture is, once it is stored: null so far.
+    #[schema(required)]
     pub avatar_url: Option<String>,
     /// Whether it is more than a direct chat.
     pub is_group: bool,
     /// The time of the newest message that the viewer may see.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub last_event_at: Option<DateTime<Utc>>,
     /// That message.
+    #[schema(required)]
     pub last_message: Option<Message>,
     /// Other people's live messages that the viewer has not read.
     pub unread_count: i32,
     /// Who is in it; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub participants: Option<Vec<Participant>>,
     /// When Tributary first knew it.
     #[serde(serialize_with = "super::time::milliseconds")]

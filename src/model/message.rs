@@ -26,19 +26,24 @@ pub struct Message {
     /// The plain text.
     pub body: String,
     /// HTML, safe to show.
+    #[schema(required)]
     pub formatted_body: Option<String>,
     /// When it was sent.
     #[serde(serialize_with = "super::time::milliseconds")]
     pub timestamp: DateTime<Utc>,
     /// When the shown version was written.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub edited_at: Option<DateTime<Utc>>,
     /// When it was redacted.
     #[serde(serialize_with = "super::time::milliseconds_opt")]
+    #[schema(required)]
     pub deleted_at: Option<DateTime<Utc>>,
     /// The message it answers, when that is known.
+    #[schema(required)]
     pub reply_to: Option<Uuid>,
     /// The root of its thread, when that is known.
+    #[schema(required)]
     pub thread_root: Option<Uuid>,
     /// Who reacted, per key.
     pub reactions: Vec<Reaction>,
@@ -57,7 +62,7 @@ pub struct FullMessage {
     pub message: Message,
     /// The full content of the shown version; none once redacted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     pub content: Option<Value>,
     /// Of an edited message every version, the original first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +78,7 @@ pub struct Version {
     /// The plain text.
     pub body: String,
     /// HTML, safe to show.
+    #[schema(required)]
     pub formatted_body: Option<String>,
     /// When it was written.
     #[serde(serialize_with = "super::time::milliseconds")]
@@ -102,16 +108,22 @@ pub struct Attachment {
     /// `image`, `video`, `audio`, `voice`, `file` or `sticker`.
     pub kind: String,
     /// Its name.
+    #[schema(required)]
     pub filename: Option<String>,
     /// Its MIME type.
+    #[schema(required)]
     pub mime_type: Option<String>,
     /// Bytes.
+    #[schema(required)]
     pub size: Option<i64>,
     /// Pixels.
+    #[schema(required)]
     pub width: Option<i32>,
     /// Pixels.
+    #[schema(required)]
     pub height: Option<i32>,
     /// Milliseconds.
+    #[schema(required)]
     pub duration_ms: Option<i64>,
     /// `pending`, `stored`, `too_large`, `forbidden`, `missing` or `failed`.
     pub state: String,

@@ -13,10 +13,13 @@ pub struct Participant {
     /// Their Matrix id.
     pub matrix_user_id: String,
     /// Their id on the network, for a ghost.
+    #[schema(required)]
     pub external_id: Option<String>,
     /// Their name in this room.
+    #[schema(required)]
     pub display_name: Option<String>,
     /// Where the picture is, once it is stored: null so far.
+    #[schema(required)]
     pub avatar_url: Option<String>,
     /// Whether it is the viewer, as themselves or as their own ghost.
     pub is_self: bool,

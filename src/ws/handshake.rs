@@ -41,7 +41,23 @@ pub(super) struct Sockets {
     pub(super) hub: Hub,
 }
 
-/// Opens a socket.
+/// Opens a socket: text frames, one JSON object each, `ServerFrame` from here and
+/// `ClientFrame` from the client. A browser offers its token as a subprotocol:
+/// `Sec-WebSocket-Protocol: tributary.v1, bearer.<token>`.
+#[utoipa::path(
+    get, path = "/ws", tag = "stream", security(("clerk" = [])),
+    params(
+        ("since" = Option<String>, Query, description = "The cursor after which to go on"),
+        ("token" = Option<String>, Query, description = "The session token, where no header can carry it")
+    ),
+    responses(
+        (status = 101, description = "A WebSocket that speaks `tributary.v1`"),
+        (status = 401, description = "No session token, or none that is good"),
+        (status = 403, description = "A session or an origin that may not"),
+        (status = 426, description = "Not a WebSocket handshake"),
+        (status = 503, description = "Not now; see `Retry-After`")
+    )
+)]
 pub(super) async fn open(
     State(sockets): State<Sockets>,
     extensions: Extensions,

@@ -14,6 +14,7 @@ mod close;
 mod handshake;
 mod hub;
 mod lifetime;
+mod openapi;
 mod origin;
 mod protocol;
 mod pull;
@@ -26,6 +27,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
+use utoipa::OpenApi as _;
 
 pub use self::{close::Close, hub::Hub};
 use self::{
@@ -33,6 +35,12 @@ use self::{
     refusal::Refusal,
 };
 use crate::app::App;
+
+/// What `/openapi.json` says of the socket and its frames.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    openapi::Description::openapi()
+}
 
 /// `GET /ws`; its sockets are in `hub`.
 pub fn router(app: Arc<App>, hub: Hub) -> Router {

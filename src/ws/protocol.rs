@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -17,13 +18,14 @@ use crate::{
 pub(super) const MAX_CLIENT_FRAME: usize = 64 * 1024;
 
 /// A frame to the client.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ServerFrame {
     /// `type` and `data`.
     #[serde(flatten)]
     pub event: Event,
     /// Where the stream stands once the client has this frame.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub cursor: Option<String>,
     /// When it happened.
     #[serde(serialize_with = "time::milliseconds")]
@@ -31,10 +33,12 @@ pub(super) struct ServerFrame {
 }
 
 /// What a frame says.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+#[derive(Debug, Serialize, ToSchema)]
+// `rename_all` on each variant: what describes them does not know `rename_all_fields`.
+#[serde(tag = "type", content = "data")]
 pub(super) enum Event {
-    #[serde(rename = "hello")]
+    /// The first frame of every socket.
+    #[serde(rename = "hello", rename_all = "camelCase")]
     Hello {
         /// Clerk's session, the one a renewing token has to be of.
         session_id: String,
@@ -42,56 +46,69 @@ pub(super) enum Event {
         /// Whether everything after the client's cursor follows.
         resumed: bool,
     },
+    /// What was missed has been sent: from now on frames come as things happen.
     #[serde(rename = "live")]
     Live {},
-    #[serde(rename = "resync")]
+    /// Nothing can be replayed: load the list again and go on from this frame's cursor.
+    #[serde(rename = "resync", rename_all = "camelCase")]
     Resync { reason: Reason },
-    #[serde(rename = "message.created")]
+    /// A live message is new.
+    #[serde(rename = "message.created", rename_all = "camelCase")]
     MessageCreated {
         conversation_id: Uuid,
         message: Box<Message>,
         unread_count: i32,
     },
-    #[serde(rename = "message.updated")]
+    /// Edited, redacted, or other reactions.
+    #[serde(rename = "message.updated", rename_all = "camelCase")]
     MessageUpdated {
         conversation_id: Uuid,
         message: Box<Message>,
     },
-    #[serde(rename = "conversation.updated")]
+    /// New, renamed, read, other members, history came in; with `participants`.
+    #[serde(rename = "conversation.updated", rename_all = "camelCase")]
     ConversationUpdated { conversation: Box<Conversation> },
-    #[serde(rename = "conversation.removed")]
+    /// Purged, or part of another one.
+    #[serde(rename = "conversation.removed", rename_all = "camelCase")]
     ConversationRemoved { conversation_id: Uuid },
-    #[serde(rename = "connection.status")]
+    /// The bridge says how a connection is.
+    #[serde(rename = "connection.status", rename_all = "camelCase")]
     ConnectionStatus {
         status: Status,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         error: Option<String>,
         connection_id: Uuid,
     },
+    /// History of a conversation comes in.
     #[serde(rename = "backfill.progress")]
     BackfillProgress(Progress),
-    #[serde(rename = "typing")]
+    /// All who type now; without a cursor.
+    #[serde(rename = "typing", rename_all = "camelCase")]
     Typing {
         conversation_id: Uuid,
         participant_ids: Vec<Uuid>,
     },
-    #[serde(rename = "receipt")]
+    /// Read up to there; without a cursor.
+    #[serde(rename = "receipt", rename_all = "camelCase")]
     Receipt {
         conversation_id: Uuid,
         participant_id: Uuid,
         message_id: Uuid,
     },
-    #[serde(rename = "authed")]
+    /// The answer to `auth`.
+    #[serde(rename = "authed", rename_all = "camelCase")]
     Authed {
         #[serde(serialize_with = "time::milliseconds")]
         expires_at: DateTime<Utc>,
     },
+    /// The answer to `ping`.
     #[serde(rename = "pong")]
     Pong {},
 }
 
 /// Why there is no replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reason {
     /// Never a cursor of this stream.
@@ -137,12 +154,13 @@ impl From<&TransientKind> for Event {
 }
 
 /// A frame from the client. Strict: what is not exactly this is malformed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum ClientFrame {
     /// Renews the token.
     Auth {
         /// The new one.
+        #[schema(value_type = String)]
         token: SecretString,
     },
     /// Asks for a `pong`: a browser cannot send a WebSocket ping.

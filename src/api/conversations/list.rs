@@ -23,6 +23,7 @@ pub(in crate::api) struct ConversationList {
     /// The conversations.
     items: Vec<Conversation>,
     /// The `cursor` of the next page; null at the end.
+    #[schema(required)]
     next_cursor: Option<String>,
     /// What to give to `/ws?since=`, so that nothing is missed after this answer.
     cursor: String,

@@ -34,8 +34,11 @@ pub(in crate::api) struct Only {
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Statuses {
     connections: Vec<Connection>,
+    #[schema(required)]
     status: Option<Status>,
+    #[schema(required)]
     connection_id: Option<Uuid>,
+    #[schema(required)]
     error: Option<String>,
 }
 

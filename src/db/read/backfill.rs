@@ -7,13 +7,15 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl as _;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{db::Connection, model::time};
 
 /// How far the newest backfill of a conversation is.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BackfillProgress)]
 pub struct Progress {
     /// The viewer's connection that sees the room.
     #[diesel(sql_type = SqlUuid)]
@@ -30,6 +32,7 @@ pub struct Progress {
     /// The time of the oldest event read so far.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(serialize_with = "time::milliseconds_opt")]
+    #[schema(required)]
     pub oldest_at: Option<DateTime<Utc>>,
 }
 
