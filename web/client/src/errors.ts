@@ -1,0 +1,20 @@
+/** A call that was not answered as it should be. */
+export class TributaryError extends Error {
+  override readonly name = "TributaryError";
+  /** The HTTP status; 0 when there was no answer. */
+  readonly status: number;
+  /**
+   * The server's `code`, such as `not_found` or `rate_limited`; `network` when there was no answer,
+   * `signed_out` when there is no token, `incompatible` when client and server do not understand each other.
+   */
+  readonly code: string;
+  /** Seconds after which it may be tried again, if the server said so. */
+  readonly retryAfter: number | undefined;
+
+  constructor(code: string, message: string, more: { status?: number; retryAfter?: number | undefined; cause?: unknown } = {}) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    this.code = code;
+    this.status = more.status ?? 0;
+    this.retryAfter = more.retryAfter;
+  }
+}
