@@ -47,20 +47,16 @@ export function useMessengerWebSocket(options: MessengerWebSocketOptions): Messe
   );
   useEffect(() => {
     if (!userId) return setState({ status: "signedOut" });
-    let isCurrent = true;
     const opened = client.follow({
       limit: newest.current.limit,
       onSnapshot: (list) => newest.current.onSnapshot(list),
       onFrame: (frame) => newest.current.onFrame(frame),
       onError: (error) => newest.current.onError?.(error),
-      onState: (next) => {
-        if (isCurrent) setState(next);
-      },
+      onState: setState,
     });
     stream.current = opened;
     setState(opened.state);
     return () => {
-      isCurrent = false;
       stream.current = undefined;
       opened.close();
     };

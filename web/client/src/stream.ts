@@ -225,7 +225,6 @@ export class TributaryStream {
   }
 
   #handle(session: Session, frame: ServerFrame): void | Promise<void> {
-    if (this.#isClosed) return;
     switch (frame.type) {
       case "hello":
         if (!session.isOver) this.#become({ status: "replaying" });

@@ -24,6 +24,8 @@ test("a loop gets one frame after the other, a resync in its place", async () =>
   expect(got).toEqual(["resync c5", "message.created c6"]);
   // Not yet behind the cursor: the loop has not come back.
   socket.drop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeSocket.opened).toHaveLength(1);
   const next = iterator.next();
   await vi.advanceTimersByTimeAsync(1000);
   expect(FakeSocket.last.since).toBe("c6");

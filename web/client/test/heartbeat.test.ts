@@ -85,11 +85,26 @@ describe("a connection", () => {
     const socket = FakeSocket.last.open();
     await seconds(7);
     socket.answers = false;
-    sleep(3000);
+    // Shorter than it may be silent.
+    sleep(30);
     await seconds(5);
     expect(pings(socket)).toBe(1);
-    await seconds(15);
+    await seconds(10);
     expect(FakeSocket.opened).toHaveLength(2);
+    stream.close();
+  });
+
+  test("that was asked before the machine slept may answer when it is awake", async () => {
+    const { stream } = await watched({ getToken });
+    const socket = FakeSocket.last.open({ heartbeatSeconds: 25 });
+    socket.answers = false;
+    await seconds(52);
+    expect(pings(socket)).toBe(1);
+    sleep(3000);
+    await seconds(5);
+    socket.say({ type: "pong", data: {} });
+    await seconds(30);
+    expect(FakeSocket.opened).toHaveLength(1);
     stream.close();
   });
 
@@ -141,9 +156,11 @@ describe("a connection", () => {
     FakeSocket.last.open().drop(4408);
     await settle();
     stream.close();
+    const look = vi.spyOn(document, "visibilityState", "get");
+    document.dispatchEvent(new Event("visibilitychange"));
     window.dispatchEvent(new Event("online"));
-    setVisible(true);
     await seconds(60);
+    expect(look).not.toHaveBeenCalled();
     expect(FakeSocket.opened).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -134,6 +134,7 @@ describe("a stream", () => {
     const { stream, seen } = await watched();
     FakeSocket.last.open();
     FakeSocket.last.say({ type: "call.started", cursor: "c1", data: {} });
+    expect(stream.cursor).toBe("c1");
     FakeSocket.last.onmessage?.({ data: "{" });
     FakeSocket.last.onmessage?.({ data: "[]" });
     FakeSocket.last.onmessage?.({ data: new ArrayBuffer(1) });
@@ -143,7 +144,7 @@ describe("a stream", () => {
     stream.close();
   });
 
-  test("a second client has no share in it", async () => {
+  test("an old socket has no share in it", async () => {
     const { stream, seen } = await watched();
     const first = FakeSocket.last.open();
     first.drop();

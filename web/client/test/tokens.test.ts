@@ -107,7 +107,9 @@ describe("a token", () => {
     const getToken = vi.fn(() => (getToken.mock.calls.length === 1 ? jwt() : new Promise<null>(() => {})));
     const { stream, errors } = await watched({ getToken });
     FakeSocket.last.open();
+    const timers = vi.spyOn(globalThis, "setTimeout");
     await seconds(90);
+    expect(timers.mock.calls.length).toBeLessThan(100);
     expect(errors.length).toBeGreaterThan(3);
     expect(getToken.mock.calls.length).toBeLessThan(10);
     expect(FakeSocket.opened).toHaveLength(1);

@@ -15,8 +15,8 @@ export const USER = "user_alice";
 const MATRIX_USER = "@alice:lab.local";
 const ADMIN_KEY = "the-operators-key";
 
-const target = process.env["CARGO_TARGET_DIR"] ?? fileURLToPath(new URL("../../../../target", import.meta.url));
-const PROGRAM = join(target, "debug", "tributary");
+const BUILT = new URL("../../../../target/debug/tributary", import.meta.url);
+const PROGRAM = process.env["TRIBUTARY_TEST_PROGRAM"] ?? fileURLToPath(BUILT);
 const run = promisify(execFile);
 
 /** The program, on a port and a database of its own, beside a homeserver that is none. */
