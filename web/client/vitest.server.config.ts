@@ -1,9 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** Against the program itself: `TRIBUTARY_TEST_POSTGRES` says where it may make databases. */
+/**
+ * Against the program itself: `TRIBUTARY_TEST_POSTGRES` says where it may make databases, and
+ * `TRIBUTARY_TEST_STACK` where the Synapse and the bridge of `scripts/test` are.
+ */
 export default defineConfig({
   test: {
     include: ["test/server/*.test.ts"],
+    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

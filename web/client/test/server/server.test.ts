@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { TributaryClient, type Conversation, type Frame, type GetToken, type StreamState, type TributaryStream } from "../../src/index.js";
+import { TributaryClient, type GetToken, type TributaryStream } from "../../src/index.js";
 import { gate } from "./gate.js";
-import { eventually, Tributary } from "./tributary.js";
+import { follow, numbered, type Page } from "./page.js";
+import { eventually } from "./program.js";
+import { Tributary } from "./tributary.js";
 
 const running: Tributary[] = [];
 const streams: TributaryStream[] = [];
@@ -24,35 +26,14 @@ async function another(settings: Record<string, object>): Promise<Tributary> {
   return started;
 }
 
-/** A page that follows: what it knows after the list and all frames, in the order of arrival. */
-function page(server: Tributary, getToken: GetToken = () => server.token()) {
-  const sockets = gate();
-  const client = new TributaryClient({ url: server.url, getToken, WebSocket: sockets.WebSocket });
-  const conversations: Conversation[] = [];
-  const bodies: string[] = [];
-  const frames: Frame[] = [];
-  const states: StreamState[] = [];
-  let snapshots = 0;
-  const stream = client.follow({
-    onSnapshot: ({ items }) => {
-      snapshots += 1;
-      conversations.splice(0, Infinity, ...items);
-    },
-    onFrame: (frame) => {
-      frames.push(frame);
-      if (frame.type === "message.created") bodies.push(frame.data.message.body);
-      if (frame.type === "conversation.updated") conversations.push(frame.data.conversation);
-    },
-    onState: (state) => states.push(state),
-  });
-  streams.push(stream);
-  const live = () => eventually("the stream is live", () => stream.state.status === "live");
-  const has = (count: number) => eventually(`${count} messages`, () => bodies.length >= count);
-  return { client, stream, sockets, conversations, bodies, frames, states, live, has, snapshots: () => snapshots };
+function page(server: Tributary, getToken: GetToken = () => server.token()): Page {
+  const tab = follow(server.url, getToken);
+  streams.push(tab.stream);
+  return tab;
 }
 
 /** A room that Tributary knows, and its conversation. */
-async function discovered(server: Tributary, { conversations, bodies }: ReturnType<typeof page>) {
+async function discovered(server: Tributary, { conversations, bodies }: Page) {
   const room = `!room${(rooms += 1)}:lab.local`;
   await server.says(room, "the first one, which is history");
   const found = () => conversations.find(({ matrixRoomId }) => matrixRoomId === room);
@@ -61,8 +42,6 @@ async function discovered(server: Tributary, { conversations, bodies }: ReturnTy
   bodies.splice(0);
   return { id, room };
 }
-
-const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, nth) => `message ${from + nth}`);
 
 describe("the real server", () => {
   test("loses and doubles nothing when it is killed, whoever is away meanwhile", async () => {
