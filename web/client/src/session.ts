@@ -72,8 +72,10 @@ export class Session {
     this.#socket = socket;
     socket.onmessage = (event: { data: unknown }) => this.#hear(event.data);
     socket.onclose = (event: { code: number; reason: string }) => this.end(this.#closed(event));
-    // What happened is only said by the close that follows.
-    socket.onerror = () => {};
+    // What happened is only said by the close that follows; of a handshake that failed, Node 20 says no more.
+    socket.onerror = () => {
+      if (this.#silence === undefined) this.end({ kind: "unreachable" });
+    };
     this.#schedule();
   }
 
