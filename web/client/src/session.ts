@@ -151,7 +151,8 @@ export class Session {
     const ahead = Date.parse(frame.at) - now;
     this.#expiresAt = at - (Number.isFinite(ahead) ? ahead : 0);
     const left = this.#expiresAt - now;
-    this.#renewAt = now + Math.max(left - MARGIN, left / 2, SOON);
+    // What is no time is not to be asked about all the time.
+    this.#renewAt = now + (Math.max(left - MARGIN, left / 2, SOON) || MARGIN);
     this.#schedule();
   }
 

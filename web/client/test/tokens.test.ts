@@ -103,6 +103,19 @@ describe("a token", () => {
     stream.close();
   });
 
+  test("of which nobody knows until when it is good is renewed now and then", async () => {
+    const { stream } = await watched();
+    const socket = FakeSocket.last.open();
+    socket.say({ type: "authed", data: { expiresAt: "soon" } });
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    await seconds(29);
+    expect(timers.mock.calls.length).toBeLessThan(20);
+    expect(socket.sent).toEqual([]);
+    await seconds(5);
+    expect(socket.sent).toHaveLength(1);
+    stream.close();
+  });
+
   test("that hangs when it is renewed is not asked for all the time", async () => {
     const getToken = vi.fn(() => (getToken.mock.calls.length === 1 ? jwt() : new Promise<null>(() => {})));
     const { stream, errors } = await watched({ getToken });
