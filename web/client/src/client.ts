@@ -92,6 +92,11 @@ export class TributaryClient {
     return this.#call("DELETE /api/messenger/connections/{id}", { id: connectionId, query: { purge } });
   }
 
+  /** Erases everything of the user's; whoever may still be signed in begins anew. */
+  deleteAccount(): Promise<undefined> {
+    return this.#call("DELETE /api/account", {});
+  }
+
   /** The live stream from a cursor on, or from now on. */
   stream(options: Omit<CommonOptions, Given> & Resuming): TributaryStream {
     return connect({ ...options, ...this.#given() });

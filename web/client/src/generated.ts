@@ -368,7 +368,9 @@ export type Version = {
 
 /** What a web page may call: what it sends, and what is answered. */
 export interface Operations {
-  /** Ends a connection; what it saw stays readable unless it is purged. May be repeated, also to purge later. */
+  /** Erases everything of the caller: all connections with their conversations, messages and files that no other customer holds. It is out of sight when this answers; what is much is deleted soon after. May be repeated. The user stays signed in at Clerk, and may begin anew. */
+  "DELETE /api/account": { query: {}; body: undefined; answer: undefined };
+  /** Ends a connection; what it saw stays readable unless it is purged: then it is out of sight when this answers, and what is much is deleted soon after. May be repeated, also to purge later. */
   "DELETE /api/messenger/connections/{id}": { query: { purge?: boolean }; body: undefined; answer: undefined };
   /** The caller's conversations, those with the newest messages first. */
   "GET /api/conversations": { query: { limit?: number; cursor?: string }; body: undefined; answer: ConversationList };

@@ -41,6 +41,7 @@ test("every call asks what the server has", async () => {
   const { client, asked } = answered([
     ...Array.from({ length: 8 }, () => json({})),
     new Response(null, { status: 204 }),
+    new Response(null, { status: 204 }),
   ]);
   await client.conversations({ limit: 5, cursor: "a&b" });
   await client.conversation("1/2");
@@ -51,6 +52,7 @@ test("every call asks what the server has", async () => {
   await client.connectMessenger();
   await client.link("ABCD-2345");
   expect(await client.disconnectMessenger("k", { purge: true })).toBeUndefined();
+  expect(await client.deleteAccount()).toBeUndefined();
   const base = "https://x.example/t/api";
   expect(asked.map(({ method, path }) => `${method} ${path.replace(base, "")}`)).toEqual([
     "GET /conversations?limit=5&cursor=a%26b",
@@ -62,8 +64,9 @@ test("every call asks what the server has", async () => {
     "POST /messenger/connect",
     "POST /messenger/link",
     "DELETE /messenger/connections/k?purge=true",
+    "DELETE /account",
   ]);
-  expect(asked.at(-2)?.body).toEqual({ code: "ABCD-2345" });
+  expect(asked.at(-3)?.body).toEqual({ code: "ABCD-2345" });
   expect(new Set(asked.map((each) => each.authorization))).toEqual(new Set(["Bearer a.b.c"]));
 });
 
