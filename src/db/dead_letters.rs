@@ -24,6 +24,8 @@ pub struct DeadLetter {
     pub error: &'static str,
     /// The event that it edits or reacts to.
     pub about: Option<String>,
+    /// When the homeserver received it: decides whether anybody may see it.
+    pub received_at: DateTime<Utc>,
 }
 
 /// Keeps dead letters, except of what is already redacted, and of edits of or reactions

@@ -45,12 +45,14 @@ impl Facts {
         } = batch;
         let parts = partition(events, known);
         let mut facts = Self::fold(parts.folded, &raw);
-        let is_ingested = |room_id: &str| known.get(room_id).is_some_and(Room::is_ingested);
-        facts.dead.extend(
-            undecodable
-                .into_iter()
-                .filter(|dead| is_ingested(&dead.room_id)),
-        );
+        facts.dead.extend(undecodable);
+        // As of messages, what nobody may see is not kept of what cannot be read either.
+        facts.dead.retain(|dead| {
+            known.get(&dead.room_id).is_some_and(|room| {
+                let mut grants = room.grants.iter();
+                room.is_ingested() && grants.any(|grant| grant.covers(dead.received_at))
+            })
+        });
         let of_old_rooms = Self::fold(parts.redactions, &raw);
         facts.redactions.extend(of_old_rooms.redactions);
         (facts, parts.discover)
@@ -66,7 +68,9 @@ impl Facts {
                 Err(unfoldable) => {
                     facts.edits.extend(fold::edit::unreadable(&event));
                     let raw = raw.get(&event.event_id).cloned().unwrap_or_default();
-                    let letter = letters::of(event.room_id, event.event_id, raw, unfoldable.0);
+                    let (room_id, received_at) = (event.room_id, event.received_at);
+                    let letter =
+                        letters::of(room_id, event.event_id, raw, unfoldable.0, received_at);
                     facts.dead.push(letter);
                 }
             }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncConnection as _;
 use serde_json::{json, value::RawValue};
@@ -31,8 +32,10 @@ pub(super) fn of(
     event_id: String,
     raw: String,
     error: &'static str,
+    received_at: DateTime<Utc>,
 ) -> DeadLetter {
     DeadLetter {
+        received_at,
         about: decode::about(&raw),
         room_id,
         event_id,

@@ -198,7 +198,9 @@ impl Batch {
                 let event_id = undecodable.event_id?;
                 if let Some(room_id) = undecodable.room_id {
                     let raw = raw.get().to_owned();
-                    let letter = letters::of(room_id, event_id.clone(), raw, undecodable.reason);
+                    let received_at = decode::receipt(&raw, now);
+                    let reason = undecodable.reason;
+                    let letter = letters::of(room_id, event_id.clone(), raw, reason, received_at);
                     self.undecodable.push(letter);
                 }
                 Some(event_id)

@@ -173,6 +173,22 @@ fn header(raw: &RawValue) -> (Option<String>, Option<String>) {
     })
 }
 
+/// When the homeserver received an event of which nothing else may be readable.
+#[must_use]
+pub fn receipt(raw: &str, now: DateTime<Utc>) -> DateTime<Utc> {
+    #[derive(Deserialize)]
+    struct Header<'a> {
+        #[serde(borrow)]
+        unsigned: Option<&'a RawValue>,
+    }
+    let raw = without_nul(raw);
+    let unsigned = serde_json::from_str::<Header<'_>>(&raw)
+        .ok()
+        .map(|header| Unsigned::parse(header.unsigned));
+    let age = unsigned.and_then(|unsigned| lenient(unsigned.age.as_deref())?.as_i64());
+    received_at(age, now)
+}
+
 /// The event that one which cannot be taken in edits or reacts to, however much else of
 /// it cannot be read: what it says goes when that one is redacted.
 #[must_use]

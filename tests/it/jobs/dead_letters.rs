@@ -68,3 +68,40 @@ async fn a_walk_removes_the_letters_that_it_makes_good() {
 async fn reconciling_removes_the_letters_that_it_makes_good() {
     walk("reconcile", Map::new()).await;
 }
+
+/// As of messages: an older interval may be what somebody has had erased.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_time_that_nobody_may_see_no_letter_is_kept() {
+    const HOUR: i64 = 3_600_000;
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    world.direct(ROOM, &alice, "1001", "2001").await;
+    sql_query("UPDATE tributary.room_grants SET from_at = now() - interval '1 hour'")
+        .execute(&mut world.db.get().await.unwrap())
+        .await
+        .unwrap();
+    let chunk: Vec<_> = [("$new", 0), ("$old", 2 * HOUR)]
+        .into_iter()
+        .flat_map(|(event_id, age)| {
+            let mut unfoldable = text(ROOM, event_id, CAROL, "x");
+            unfoldable["content"]["body"] = json!(5);
+            unfoldable["unsigned"]["age"] = json!(age);
+            let mut undecodable = unfoldable.clone();
+            undecodable["event_id"] = json!(format!("{event_id}-undecodable"));
+            undecodable["sender"] = json!(7);
+            [unfoldable, undecodable]
+        })
+        .collect();
+    let homeserver = MockServer::start().await;
+    Mock::given(path_regex("/messages$"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"start": "a", "chunk": chunk})),
+        )
+        .mount(&homeserver)
+        .await;
+    let _jobs = walking::start(&world, &homeserver);
+    done(&world, "backfill", ROOM, span(30, 100)).await;
+    let kept = letters(&world).await;
+    let kept: Vec<_> = kept.iter().map(|letter| letter.split(' ').next()).collect();
+    assert_eq!(kept, [Some("$new"), Some("$new-undecodable")]);
+}
