@@ -8,6 +8,7 @@ mod account;
 mod admin;
 mod appservice;
 mod bridge;
+mod console;
 mod conversations;
 pub mod error;
 pub mod extract;

@@ -10,8 +10,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    ApiError, account, admin, appservice, bridge, conversations, health, manager, messages,
-    messenger, openapi, stack, webhooks,
+    ApiError, account, admin, appservice, bridge, console, conversations, health, manager,
+    messages, messenger, openapi, stack, webhooks,
 };
 use crate::app::{App, AppState};
 
@@ -33,8 +33,9 @@ pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
     description.merge(of_health);
     description.merge(others);
     let app = AppState(app);
-    let openapi = stack::limited(openapi::route(description), &app);
-    let router = appservice::routes().merge(openapi).merge(health);
+    let openapi = openapi::route(description);
+    let open = stack::limited(openapi.merge(console::public(&app)), &app);
+    let router = appservice::routes().merge(open).merge(health);
     serve(app, api, router)
 }
 
@@ -53,7 +54,8 @@ pub fn operator_router(app: Arc<App>) -> Router {
     let app = AppState(app);
     let (operator, _) = operator(&app).split_for_parts();
     let (health, _) = status().split_for_parts();
-    serve(app, operator, health)
+    let console = stack::limited(console::operators(&app), &app);
+    serve(app, operator, health.merge(console))
 }
 
 fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Router {

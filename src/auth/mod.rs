@@ -2,6 +2,7 @@
 //!
 //! - [`clerk`]: the session tokens of the web app's users
 //! - [`dev`]: session tokens for development, signed with a key of one's own
+//! - [`dev_pass`]: what gets such tokens for a page, again and again
 //! - [`openid`]: a Matrix user's proof of being one
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
 //! - [`svix`]: the signatures of Clerk's webhooks
@@ -14,6 +15,7 @@ pub mod bearer;
 pub mod clerk;
 pub mod codes;
 pub mod dev;
+pub mod dev_pass;
 mod digest;
 pub mod fetch;
 pub mod hs_token;

@@ -10,6 +10,7 @@ mod appservice;
 mod backfill;
 mod bridges;
 mod clerk;
+mod console;
 mod convert;
 mod database;
 mod error;
@@ -44,6 +45,7 @@ pub use self::{
     backfill::{Backfill, MOST_DAYS, MOST_MESSAGES},
     bridges::Bridge,
     clerk::Clerk,
+    console::Console,
     database::{Database, DatabaseUrl},
     error::{Error, Problem},
     homeserver::Homeserver,
@@ -76,6 +78,7 @@ const ROOT: &[Key] = &[
     Key::new("backfill", Kind::Section(backfill::KEYS)),
     Key::new("media", Kind::Section(media::KEYS)),
     Key::new("websocket", Kind::Section(websocket::KEYS)),
+    Key::new("console", Kind::Section(console::KEYS)),
     Key::new("limits", Kind::Section(limits::KEYS)),
     Key::new("log", Kind::Section(log::KEYS)),
 ];
@@ -119,6 +122,9 @@ pub struct Config {
     /// The live stream.
     #[serde(default)]
     pub websocket: Websocket,
+    /// The web page for looking at it.
+    #[serde(default)]
+    pub console: Console,
     /// Rate limits.
     #[serde(default)]
     pub limits: Limits,

@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod appservice;
+mod console;
 pub(crate) mod conversations;
 mod cors;
 mod health;

@@ -1,0 +1,142 @@
+//! The files of the console, which are part of the program.
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::Response,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::policy::Policies;
+
+#[derive(RustEmbed)]
+#[folder = "web/console"]
+struct Files;
+
+/// Whose a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folder {
+    /// The compiled client of the live stream.
+    Client,
+    /// The customer's part.
+    Customer,
+    /// The operator's part.
+    Operator,
+    /// What both parts use.
+    Shared,
+    /// The one page that runs Clerk's script.
+    SignIn,
+}
+
+impl Folder {
+    const ALL: [Self; 5] = [
+        Self::Client,
+        Self::Customer,
+        Self::Operator,
+        Self::Shared,
+        Self::SignIn,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Customer => "customer",
+            Self::Operator => "operator",
+            Self::Shared => "shared",
+            Self::SignIn => "sign-in",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|folder| folder.name() == name)
+    }
+}
+
+/// The answer that has a file in it, or none of it for a browser that has it already.
+pub(super) fn serve(
+    request: &HeaderMap,
+    folder: Folder,
+    name: &str,
+    policies: &Policies,
+) -> Option<Response> {
+    let content_type = content_type(name)?;
+    let file = Files::get(&format!("{}/{name}", folder.name()))?;
+    let etag = etag(&file);
+    let is_known = request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .any(|known| matches(known, &etag));
+    let body = if is_known {
+        Body::empty()
+    } else {
+        Body::from(file.data.into_owned())
+    };
+    let mut response = Response::new(body);
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(ETAG, etag);
+    // Kept and asked for each time: the names do not change with what is in them.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.extend(policies.headers(folder).map(as_header));
+    Some(response)
+}
+
+fn as_header((name, value): (&'static str, HeaderValue)) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static(name), value)
+}
+
+fn content_type(name: &str) -> Option<&'static str> {
+    let (_, extension) = name.rsplit_once('.')?;
+    match extension {
+        "html" => Some("text/html; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        _ => None,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "base64url between quotes is a header")]
+fn etag(file: &EmbeddedFile) -> HeaderValue {
+    let hash = URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash());
+    HeaderValue::try_from(format!("\"{hash}\"")).expect("visible ASCII")
+}
+
+/// RFC 9110 section 13.1.2: a list, compared weakly.
+fn matches(known: &HeaderValue, etag: &HeaderValue) -> bool {
+    let (Ok(known), Ok(etag)) = (known.to_str(), etag.to_str()) else {
+        return false;
+    };
+    known
+        .split(',')
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_folder_and_a_type() {
+        for path in Files::iter() {
+            let (folder, name) = path.split_once('/').expect("a folder");
+            assert!(Folder::named(folder).is_some(), "{path}");
+            assert!(content_type(name).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn tags_are_compared_weakly_and_in_lists() {
+        let matches = |known: &str| matches(&known.parse().unwrap(), &"\"a\"".parse().unwrap());
+        assert!(matches("\"a\"") && matches("W/\"a\"") && matches("\"b\", \"a\"") && matches("*"));
+        assert!(!matches("\"b\"") && !matches("a") && !matches(""));
+    }
+}

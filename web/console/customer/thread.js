@@ -1,0 +1,169 @@
+// The messages of the conversation that is open.
+
+import { h, keyed } from "../shared/dom.js";
+import { count, day, recent } from "../shared/format.js";
+import { typists } from "./list.js";
+import { messageItem } from "./message.js";
+import { initials, nameOf, tint, titleOf } from "./people.js";
+
+/** What one person says within this time stands together, in milliseconds. */
+const TOGETHER = 5 * 60_000;
+/** So near to the end one reads what is new, in pixels. */
+const NEAR = 80;
+
+/** Shows a conversation of the store in `section`. */
+export function threadView(section, { store, feed }) {
+  const head = h("header", { class: "head" });
+  const items = h("ol", { class: "messages" });
+  const above = h("div", { class: "above" });
+  const scroller = h("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": "Messages, the newest last" }, above, items);
+  const typing = h("p", { class: "typing-line" });
+  const down = h("button", { class: "down", type: "button", hidden: true }, "New messages");
+  section.append(head, scroller, typing, down);
+
+  let shown;
+  let oldest;
+  let isAtEnd = true;
+  const toEnd = () => (scroller.scrollTop = scroller.scrollHeight);
+  scroller.addEventListener("scroll", () => {
+    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    if (isAtEnd) down.hidden = true;
+    if (scroller.scrollTop < NEAR && shown) feed.older(shown).catch(() => {});
+  }, { passive: true });
+  down.addEventListener("click", () => {
+    toEnd();
+    scroller.focus();
+  });
+  const sizes = new ResizeObserver(() => isAtEnd && toEnd());
+  sizes.observe(scroller);
+  sizes.observe(items);
+
+  const jump = (id) => {
+    const target = document.getElementById(`message-${id}`);
+    target?.scrollIntoView({ block: "center" });
+    target?.focus({ preventScroll: true });
+  };
+
+  return (id) => {
+    if (id !== shown) {
+      [shown, oldest, isAtEnd] = [id, undefined, true];
+      items.replaceChildren();
+      down.hidden = true;
+    }
+    const conversation = id && store.conversations.get(id);
+    if (!conversation) return section.replaceChildren(...missing(store, id));
+    if (!section.contains(scroller)) section.replaceChildren(head, scroller, typing, down);
+    const thread = store.thread(id);
+    if (thread.state === "new") feed.open(id);
+
+    header(head, conversation, { store, feed });
+    const messages = thread.all;
+    const isPrepended = oldest !== undefined && messages[0]?.id !== oldest && thread.messages.has(oldest);
+    const newest = items.lastElementChild?.dataset.key;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    keyed(items, rows(messages, conversation, thread), {
+      key: ({ key }) => key,
+      same: ({ mark }) => mark,
+      make: (row) => (row.message ? messageItem(row.message, { ...row, onVersions: (one) => feed.message(one), onJump: jump }) : separator(row)),
+    });
+    oldest = messages[0]?.id;
+    fill(above, thread, () => retry(thread, id));
+    if (isAtEnd) toEnd();
+    else if (isPrepended) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    else if (newest && messages.length > 0 && items.lastElementChild.dataset.key !== newest) down.hidden = false;
+
+    const names = typists(store, conversation);
+    typing.replaceChildren(...(names.length > 0
+      ? [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${new Intl.ListFormat().format(names)} ${names.length === 1 ? "is" : "are"} typing`]
+      : []));
+  };
+
+  function retry(thread, id) {
+    thread.state = "new";
+    feed.open(id);
+  }
+}
+
+function header(head, conversation, { store, feed }) {
+  const { id, isGroup, participants = [], unreadCount } = conversation;
+  const progress = store.backfills.get(id);
+  const mark = JSON.stringify([conversation.title, isGroup, participants, unreadCount > 0, progress]);
+  if (head.mark === mark) return;
+  head.mark = mark;
+  const title = titleOf(conversation);
+  const others = participants.filter(({ isSelf, membership }) => !isSelf && (membership === "join" || membership === "invite"));
+  const read = h("button", { class: "small", type: "button" }, "Mark as read");
+  read.addEventListener("click", () => {
+    read.disabled = true;
+    feed.read(id).catch(() => (read.disabled = false));
+  });
+  head.replaceChildren(
+    h("a", { class: "back", href: "#/", "aria-label": "Back to the conversations" }, "‹"),
+    h("span", { class: `avatar ${tint(id)}`, "aria-hidden": "true" }, initials(title)),
+    h("div", { class: "about" },
+      h("h2", { dir: "auto" }, title),
+      h("p", { class: "muted small", dir: "auto" }, isGroup ? others.map(nameOf).join(", ") : networkName(conversation.network))),
+    ...(unreadCount > 0 ? [read] : []),
+    ...(progress && (isActive(progress) || progress.stored > 0) ? [history(progress)] : []));
+}
+
+const isActive = ({ state }) => ["queued", "running", "waiting"].includes(state);
+
+function history(progress) {
+  const { state, stored, oldestAt } = progress;
+  const back = oldestAt ? `, back to ${recent(oldestAt)}` : "";
+  const text = isActive(progress) ? `History is coming in: ${count(stored, "message")}${back}`
+    : state === "done" ? `History is in: ${count(stored, "message")}${back}`
+    : `History: ${state}`;
+  return h("div", { class: "history" }, isActive(progress) && h("progress", { "aria-label": "History" }), h("p", { class: "small muted" }, text));
+}
+
+const networkName = (network) => network.charAt(0).toLocaleUpperCase() + network.slice(1);
+
+/** Messages and the days between them. */
+function rows(messages, conversation, thread) {
+  const people = new Map((conversation.participants ?? []).map((person) => [person.id, person]));
+  for (const { sender } of messages) if (!people.has(sender.id)) people.set(sender.id, sender);
+  const all = [];
+  let before;
+  for (const message of messages) {
+    const today = day(message.timestamp);
+    const isNewDay = before === undefined || today !== day(before.timestamp);
+    if (isNewDay) all.push({ key: `day ${new Date(message.timestamp).toDateString()}`, mark: today, today });
+    const continues = !isNewDay && before.sender.id === message.sender.id
+      && Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER && before.reactions.length === 0;
+    const answered = message.replyTo ? thread.messages.get(message.replyTo) : undefined;
+    const names = message.reactions.map(({ senders }) => senders.map((id) => nameOf(people.get(id))));
+    const mark = JSON.stringify([message, continues, answered, names]);
+    all.push({ key: message.id, mark, message, continues, answered, people });
+    before = message;
+  }
+  return all;
+}
+
+function separator({ today }) {
+  return h("li", { class: "day" }, h("span", {}, today));
+}
+
+function fill(above, thread, retry) {
+  const mark = `${thread.state} ${thread.messages.size === 0} ${thread.older === null} ${thread.isLoadingOlder}`;
+  if (above.mark === mark) return;
+  above.mark = mark;
+  if (thread.state === "failed") {
+    above.replaceChildren(h("div", { class: "notice bad row", role: "alert" }, "The messages could not be loaded.", h("button", { class: "small push", click: retry }, "Try again")));
+  } else if (thread.state !== "ready" || thread.isLoadingOlder) {
+    above.replaceChildren(h("p", { class: "muted small" }, "Loading…"));
+  } else if (thread.messages.size === 0) {
+    above.replaceChildren(h("div", { class: "empty" }, h("h2", {}, "No messages yet"), h("p", {}, "New ones appear here as they come.")));
+  } else {
+    above.replaceChildren(...(thread.older === null ? [h("p", { class: "muted small" }, "This is as far back as it goes.")] : []));
+  }
+}
+
+function missing({ isLoaded }, id) {
+  if (!isLoaded) return [];
+  const [title, text] = id
+    ? ["There is no such conversation", "It may have been removed, or belong to somebody else."]
+    : ["Nothing is open", "Choose a conversation to read along."];
+  return [h("div", { class: "empty" }, h("img", { src: "/console/shared/icon.svg", alt: "", width: 44, height: 44 }), h("h2", {}, title), h("p", {}, text))];
+}
