@@ -4,16 +4,8 @@ import { h } from "../shared/dom.js";
 
 /** Enters with the session that there is, or says how one signs in. */
 export async function start(section, { settings, session, enter }) {
-  const token = await session?.getToken({ skipCache: false });
-  if (token) return enter();
-  if (session?.onChange) {
-    let isIn = false;
-    session.onChange((what) => {
-      if (isIn || what !== "signedIn") return;
-      isIn = true;
-      enter();
-    });
-  }
+  if (session?.onChange) later(session, enter);
+  else if (await session?.getToken({ skipCache: false })) return enter();
   section.replaceChildren(h("div", { class: "card stack" },
     h("img", { src: "/console/shared/icon.svg", alt: "", width: 44, height: 44 }),
     h("h2", {}, "Sign in"),
@@ -21,6 +13,18 @@ export async function start(section, { settings, session, enter }) {
     settings.development && development(session !== undefined && !session.onChange),
     !settings.clerk && !settings.development && h("p", {}, "Nobody can sign in here: neither a Clerk instance nor a development key is configured."),
     settings.operator && h("p", { class: "small" }, h("a", { href: "/console/operator" }, "I am the operator"))));
+}
+
+/** Enters as soon as another page hands a session over. */
+function later(session, enter) {
+  let isIn = false;
+  const look = async () => {
+    if (isIn || !(await session.getToken({ skipCache: false })) || isIn) return;
+    isIn = true;
+    enter();
+  };
+  session.onChange(look);
+  look();
 }
 
 function clerk() {
