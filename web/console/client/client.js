@@ -3,53 +3,41 @@ import { frames } from "./frames-of.js";
 import { connect } from "./stream.js";
 import { askForToken } from "./token.js";
 import { baseUrl } from "./url.js";
-/** Tributary, as one signed-in user sees it. */
 export class TributaryClient {
     #options;
     constructor(options) {
         this.#options = options;
     }
-    /** The conversations, those with the newest messages first, and the stream's `cursor` behind them. */
     conversations(paging = {}, signal) {
         return this.#call("GET /api/conversations", { query: paging, signal });
     }
-    /** One conversation, with its participants. */
     conversation(id) {
         return this.#call("GET /api/conversations/{id}", { id });
     }
-    /** A conversation's messages, the newest first. */
     messages(conversationId, paging = {}) {
         return this.#call("GET /api/conversations/{id}/messages", { id: conversationId, query: paging });
     }
-    /** One message, with its full content and its versions. */
     message(id) {
         return this.#call("GET /api/messages/{id}", { id });
     }
-    /** All of a conversation is read. */
     read(conversationId) {
         return this.#call("POST /api/conversations/{id}/read", { id: conversationId });
     }
-    /** How the user's connections, or one of them, are doing. */
     status(connectionId) {
         return this.#call("GET /api/messenger/status", connectionId === undefined ? {} : { query: { connectionId } });
     }
-    /** Makes sure that there is a connection, which waits for its code. */
     connectMessenger() {
         return this.#call("POST /api/messenger/connect", {});
     }
-    /** Redeems the code that the desktop companion shows. */
     link(code) {
         return this.#call("POST /api/messenger/link", { body: { code } });
     }
-    /** Ends a connection; `purge` also deletes what no other one holds. */
     disconnectMessenger(connectionId, { purge = false } = {}) {
         return this.#call("DELETE /api/messenger/connections/{id}", { id: connectionId, query: { purge } });
     }
-    /** The live stream from a cursor on, or from now on. */
     stream(options) {
         return connect({ ...options, ...this.#given() });
     }
-    /** The conversations and then what happens to them, without gap or repetition. */
     follow({ onSnapshot, limit = 50, ...options }) {
         const load = async (signal) => {
             const list = await this.conversations({ limit }, signal);
@@ -59,7 +47,6 @@ export class TributaryClient {
         };
         return connect({ ...options, ...this.#given(), load });
     }
-    /** The live stream to be iterated. */
     frames(options = {}) {
         return frames({ ...options, ...this.#given() });
     }
@@ -75,7 +62,6 @@ export class TributaryClient {
                 url.searchParams.set(key, String(value));
         }
         let answer = await this.#send(method, url, call, false);
-        // A cached token may have expired on its way.
         if (answer.status === 401)
             answer = await this.#send(method, url, call, true);
         if (!answer.ok)

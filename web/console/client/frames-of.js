@@ -1,9 +1,4 @@
 import { connect } from "./stream.js";
-/**
- * The frames of a stream, one after the other: the next one is taken when the loop comes back for
- * it, and only then is the one before behind the cursor. On a `resync` the loop has to load
- * everything again. It ends with `signal`; leaving the loop closes the stream.
- */
 export async function* frames(options) {
     let offered;
     let notify = () => { };

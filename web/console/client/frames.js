@@ -1,4 +1,3 @@
-/** Reads a frame; `undefined` for what is none. A later server may send types that are not listed here. */
 export function parseFrame(text) {
     if (typeof text !== "string")
         return undefined;
@@ -21,7 +20,6 @@ const KINDS = {
     typing: true,
     receipt: true,
 };
-/** Whether a frame is one for the page, of a type that this version knows. */
 export function isForPage(frame) {
     return Object.hasOwn(KINDS, frame.type);
 }

@@ -6,17 +6,12 @@ import { Session } from "./session.js";
 import { askForToken } from "./token.js";
 import { socketUrl } from "./url.js";
 import { Wakers } from "./wakers.js";
-/** How long it has to be live to be stable, in milliseconds: who falls over sooner backs off. */
 const STABLE = 10_000;
-/** Cursors that are remembered, so that whatever comes twice is handed over once. */
 const REMEMBERED = 256;
-/** The end that was asked for. */
 const CLOSED = { kind: "closed", code: 1000, reason: "" };
-/** Opens a stream. */
 export function connect(options) {
     return new TributaryStream(options);
 }
-/** A live stream that reconnects, resumes and renews its token by itself. */
 export class TributaryStream {
     #options;
     #WebSocket;
@@ -27,15 +22,12 @@ export class TributaryStream {
     #state = { status: "connecting" };
     #cursor;
     #session;
-    /** Ends since it was last stable. */
     #failures = 0;
     #liveSince = Infinity;
     #skipCache = false;
-    /** Ends the present wait; what is patient is only woken by a person. */
     #wake;
     constructor(options) {
         const { url, WebSocket = globalThis.WebSocket } = options;
-        // Here, where whoever made the mistake sees it.
         if (typeof WebSocket !== "function")
             throw new TypeError("there is no WebSocket: give one in the options");
         socketUrl(url, undefined);
@@ -57,16 +49,13 @@ export class TributaryStream {
     get state() {
         return this.#state;
     }
-    /** Everything up to here was handled: `since` for another stream of the same user. */
     get cursor() {
         return this.#cursor;
     }
-    /** Does not wait any longer: somebody has signed in, or asks for it. */
     reconnect() {
         this.#session?.check();
         this.#wake?.(true);
     }
-    /** Ends it for good; again has no effect. */
     close() {
         this.#close();
     }
@@ -85,7 +74,6 @@ export class TributaryStream {
     async #run() {
         while (!this.#isClosed) {
             this.#become({ status: "connecting" });
-            // Only then is it known after what to go on.
             await this.#inbox.drained();
             if (this.#isClosed)
                 return;
@@ -101,7 +89,6 @@ export class TributaryStream {
                 this.#failures += 1;
         }
     }
-    /** One socket, until it ends; or why there is none. */
     async #attempt() {
         const { getToken, url } = this.#options;
         const { signal } = this.#closing;
@@ -136,7 +123,6 @@ export class TributaryStream {
             return retryAfter === undefined ? { kind: "failed", error } : { kind: "failed", error, retryAfter };
         }
     }
-    /** What lies between two sockets. */
     async #rest(cause) {
         const next = afterwards(cause, this.#failures, Math.random());
         this.#skipCache = next.kind !== "retry" || next.skipCache;
@@ -144,7 +130,6 @@ export class TributaryStream {
             case "incompatible":
                 return this.#close(new TributaryError("incompatible", "client and server do not understand each other"));
             case "signedOut":
-                // What is left is not for whoever sits there now.
                 this.#inbox.clear();
                 this.#failures = 0;
                 this.#become({ status: "signedOut" });
@@ -156,7 +141,6 @@ export class TributaryStream {
                 return this.#sleep(next.delay, next.isPatient);
         }
     }
-    /** Until the delay is over, or somebody wakes it. */
     #sleep(delay, isPatient) {
         return new Promise((resolve) => {
             const timer = delay === Infinity ? undefined : setTimeout(() => this.#wake?.(true), delay);
@@ -170,8 +154,6 @@ export class TributaryStream {
         });
     }
     #handle(session, frame) {
-        if (this.#isClosed)
-            return;
         switch (frame.type) {
             case "hello":
                 if (!session.isOver)
@@ -186,7 +168,6 @@ export class TributaryStream {
             case "resync":
                 return this.#resync(session, frame);
         }
-        // What a later server sends is passed by, so that it does not come again and again.
         if (!isForPage(frame))
             return this.#advance(frame);
         if (frame.cursor !== undefined && this.#seen.has(frame.cursor))
@@ -218,7 +199,6 @@ export class TributaryStream {
             this.#advance(frame);
         }
         catch (error) {
-            // Without what was to be loaded nothing that follows makes sense.
             this.#report(error);
             this.#inbox.clear();
             session.end({ kind: "failed", error });
@@ -255,7 +235,6 @@ export class TributaryStream {
             this.#options.onError?.(error);
         }
         catch {
-            // Whoever cannot hear of an error cannot hear of that one.
         }
     }
 }

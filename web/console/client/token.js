@@ -1,11 +1,5 @@
-/** How long `getToken` may take, in milliseconds. */
 const PATIENCE = 10_000;
-/** What is assumed of a token that does not say when it expires: Clerk's live for a minute. */
 const USUAL_LIFETIME = 60_000;
-/**
- * Asks for a token; null when nobody is signed in. Whoever hangs has failed, and so has
- * whoever is asked in vain because `signal` ended it.
- */
 export async function askForToken(getToken, skipCache, signal) {
     const giveUp = new AbortController();
     const inVain = new Promise((_, reject) => {
@@ -32,7 +26,6 @@ function expiry(jwt) {
             return exp * 1000;
     }
     catch {
-        // Whatever it is, the server knows what to do with it.
     }
     return Date.now() + USUAL_LIFETIME;
 }
