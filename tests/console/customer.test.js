@@ -9,7 +9,8 @@ let stack;
 let browser;
 
 before(async () => {
-  stack = await Stack.start();
+  // Small pages, so that history takes a while.
+  stack = await Stack.start({ TRIBUTARY__BACKFILL__PAGE_SIZE: "10" });
   browser = await launch();
 });
 
@@ -193,18 +194,29 @@ test("an account is linked by its code, and its history comes in", async () => {
 });
 
 test("history that comes in is seen coming in", async () => {
-  const { customer, chat, page } = await reading("history", "Ida");
-  await chat.act("/messages", { count: 30, prefix: "earlier", timestamp: Date.now() - 86_400_000, stepMs: 1_000 });
-  const { facts } = stack;
-  const answer = await fetch(`${stack.url}/api/admin/backfill`, {
-    method: "POST",
-    headers: { Authorization: `Bearer ${facts.admin_api_key}`, "Content-Type": "application/json" },
-    body: JSON.stringify({ matrixUserId: customer.userId, days: 300 }),
+  const newcomer = await stack.newcomer("history", "Hilda");
+  const chat = await stack.chat(newcomer, { name: "Ida" });
+  await chat.act("/messages", { count: 300, prefix: "earlier", timestamp: Date.now() - 86_400_000, stepMs: 1_000 });
+  const page = await open(browser, await stack.console(newcomer.clerk));
+  await isLive(page);
+  await page.evaluate(() => {
+    window.seen = new Set();
+    const look = () => {
+      for (const node of document.querySelectorAll(".head .history")) window.seen.add(`${node.querySelector("progress") ? "bar" : "no bar"}: ${node.textContent}`);
+    };
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
   });
-  assert.equal(answer.status, 202);
-  await page.locator(".head .history", { hasText: /History is (coming )?in/ }).waitFor();
-  await eventually("all of it is there", async () => (await bodies(page)).length === 30);
+  await stack.link(newcomer);
+  await openChat(page, "Ida");
+  await page.locator(".head .history", { hasText: "History is in: 300 messages, back to" }).waitFor();
+  const seen = await page.evaluate(() => [...window.seen]);
+  assert.ok(seen.some((text) => /^bar: History is coming in: \d+ messages/.test(text)), String(seen));
   await picture(page, stack, "history");
+  await eventually("all of it can be read", async () => {
+    await page.locator(".scroller").evaluate((scroller) => (scroller.scrollTop = 0));
+    return (await bodies(page)).length === 300;
+  });
+  assert.deepEqual(await bodies(page), Array.from({ length: 300 }, (_, at) => `earlier ${at + 1}`));
   assert.deepEqual(page.faults, []);
 });
 

@@ -24,6 +24,8 @@ export async function eventually(what, ask, patience = 60_000) {
 
 export class Stack {
   #tributary;
+  /** What Tributary's environment says over its configuration file. */
+  #settings = {};
 
   constructor(folder = process.env.TRIBUTARY_TEST_STACK) {
     if (!folder) throw new Error("TRIBUTARY_TEST_STACK is not set: run the tests with scripts/test");
@@ -35,7 +37,8 @@ export class Stack {
     const stack = new Stack();
     await stack.#switch("/target", { url: stack.facts.switch.target });
     await stack.#switch("/mode", { mode: "pass" });
-    await stack.startTributary(settings);
+    stack.#settings = settings;
+    await stack.startTributary();
     await stack.#script("up", "synapse", "bridge");
     return stack;
   }
@@ -44,10 +47,10 @@ export class Stack {
     return this.facts.tributary.url;
   }
 
-  async startTributary(settings = {}) {
+  async startTributary() {
     const log = openSync(path.join(this.folder, "logs/tributary.log"), "a");
     this.#tributary = spawn(PROGRAM, ["run", "--config", path.join(this.folder, "tributary.yaml")], {
-      env: { ...process.env, ...settings }, stdio: ["ignore", log, log],
+      env: { ...process.env, ...this.#settings }, stdio: ["ignore", log, log],
     });
     await eventually("Tributary is ready", async () => {
       if (this.#tributary.exitCode !== null) throw new Error("Tributary has ended; see tributary.log");
@@ -120,11 +123,15 @@ export class Stack {
     return { code: answer.linkCode };
   }
 
+  /** Redeems a newcomer's code. */
+  async link({ clerk, code }) {
+    await this.#post(`${this.url}/api/messenger/link`, { code }, await this.print("dev-token", "--user", clerk));
+  }
+
   /** A newcomer who has redeemed the code. */
   async customer(name, displayName) {
     const customer = await this.newcomer(name, displayName);
-    const token = await this.print("dev-token", "--user", customer.clerk);
-    await this.#post(`${this.url}/api/messenger/link`, { code: customer.code }, token);
+    await this.link(customer);
     return customer;
   }
 

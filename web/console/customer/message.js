@@ -10,14 +10,15 @@ const STATES = {
 };
 
 /**
- * `context` says what is around it: whether it goes on what its sender said just before,
- * the message it answers, who `people` are by their ids, and what its buttons do.
+ * What is around it is told with it: whether it goes on what its sender said just before,
+ * whether there is more than one who could have, the message it answers, who `people` are by their ids, and what its buttons do.
  */
-export function messageItem(message, { continues, answered, people, onVersions, onJump }) {
+export function messageItem(message, { continues, isGroup, answered, people, onVersions, onJump }) {
   const { sender, deletedAt } = message;
   const kind = sender.isSelf ? "own" : "others";
   return h("li", { class: `message ${kind}${continues ? " continues" : ""}`, id: `message-${message.id}`, tabindex: "-1" },
-    !continues && !sender.isSelf && h("span", { class: "sender", dir: "auto" }, nameOf(sender)),
+    // Of two people one needs no name to be seen.
+    !sender.isSelf && h("span", { class: isGroup && !continues ? "sender" : "out-of-sight", dir: "auto" }, nameOf(sender)),
     sender.isSelf && h("span", { class: "out-of-sight" }, "You"),
     h("div", { class: deletedAt ? "bubble gone" : "bubble" },
       message.replyTo && quote(message.replyTo, answered, onJump),

@@ -134,8 +134,9 @@ function rows(messages, conversation, thread) {
       && Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER && before.reactions.length === 0;
     const answered = message.replyTo ? thread.messages.get(message.replyTo) : undefined;
     const names = message.reactions.map(({ senders }) => senders.map((id) => nameOf(people.get(id))));
-    const mark = JSON.stringify([message, continues, answered, names]);
-    all.push({ key: message.id, mark, message, continues, answered, people });
+    const { isGroup } = conversation;
+    const mark = JSON.stringify([message, continues, isGroup, answered, names]);
+    all.push({ key: message.id, mark, message, continues, isGroup, answered, people });
     before = message;
   }
   return all;

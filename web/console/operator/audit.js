@@ -24,8 +24,8 @@ export function auditView(section, admin) {
       { title: "By", cell: ({ actor, origin }) => [identifier(actor), origin && h("span", { class: "small muted" }, origin)] },
       { title: "Action", cell: ({ action: done }) => done },
       { title: "To", wide: true, cell: ({ target: to }) => identifier(to) ?? "–" },
-      { title: "Outcome", cell: ({ outcome }) => h("span", { class: `badge ${outcome === "ok" ? "good" : "warn"}` }, outcome) },
-      { title: "More", wide: true, cell: ({ details }) => Object.keys(details ?? {}).length > 0 && h("code", { class: "id" }, JSON.stringify(details)) },
+      { title: "Outcome", cell: ({ outcome }) => h("span", { class: `badge ${["ok", "done"].includes(outcome) ? "good" : "warn"}` }, outcome) },
+      { title: "More", wide: true, cell: ({ details }) => more(details ?? {}) },
     ],
   });
   const form = h("form", { class: "card fields" },
@@ -41,4 +41,9 @@ export function auditView(section, admin) {
   section.append(form, table.element);
   whileShown(section, 5_000, () => (follow.checked ? table.refresh() : undefined));
   return { show: table.refresh };
+}
+
+function more(details) {
+  const told = Object.entries(details).filter(([, value]) => value !== null);
+  return told.map(([name, value]) => h("span", { class: "small" }, `${name}: `, h("code", { class: "id" }, typeof value === "string" ? value : JSON.stringify(value))));
 }

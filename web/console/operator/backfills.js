@@ -55,7 +55,7 @@ function progress({ state, fetched, stored, oldestAt, reason }) {
 /** Those that were asked for since the oldest that still goes on. */
 function summary(card, jobs, pace) {
   const active = jobs.filter(({ state }) => ACTIVE.includes(state));
-  card.hidden = active.length === 0 && pace.rates.length === 0;
+  card.hidden = active.length === 0 && !pace.rates.some((rate) => rate > 0);
   const first = active.map(({ createdAt }) => createdAt).sort()[0];
   const batch = jobs.filter(({ createdAt }) => !first || createdAt >= first);
   const fetched = jobs.reduce((sum, job) => sum + job.fetched, 0);
