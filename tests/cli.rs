@@ -188,6 +188,10 @@ fn a_development_token_is_minted() {
     assert_eq!(stdout(&output).trim().split('.').count(), 3);
     let output = place.run(&["dev-token", "--user", "user_2abc", "--ttl", "601"]);
     assert_eq!(output.status.code(), Some(2));
+    let output = place.run(&["dev-token", "--user", "user_2abc", "--console"]);
+    let address = stdout(&output).trim();
+    let console = "http://127.0.0.1:29330/console#user=user_2abc&pass=";
+    assert!(address.starts_with(console), "{address}");
 }
 
 #[test]
