@@ -52,9 +52,9 @@ export async function accessibility(page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, any }) => `${target} ${any[0]?.message ?? ""}`).join(" | ")}`);
 }
 
-/** Keeps a picture beside the stack's logs. */
+/** Keeps a picture, beside the stack's logs unless told where. */
 export function picture(page, stack, name) {
-  const folder = path.join(stack.folder, "pictures");
+  const folder = process.env.TRIBUTARY_TEST_PICTURES ?? path.join(stack.folder, "pictures");
   mkdirSync(folder, { recursive: true });
   return page.screenshot({ path: path.join(folder, `${name}.png`) });
 }
