@@ -273,6 +273,22 @@ test("it is accessible in light and dark, on a desk and on a phone", async () =>
   assert.deepEqual(page.faults, []);
 });
 
+test("whoever's session has ended is told, and gets on from there", async () => {
+  const { chat, page } = await reading("ended", "Carol");
+  await page.route("**/console/dev-token", (route) => route.fulfill({ status: 401, json: { code: "unauthorized" } }));
+  await stack.killTributary();
+  await stack.startTributary();
+  await page.locator("#banner", { hasText: "You are signed out" }).waitFor({ timeout: 60_000 });
+  assert.deepEqual(await accessibility(page), []);
+  await picture(page, stack, "signed-out");
+  await chat.say("meanwhile");
+  await page.unroute("**/console/dev-token");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator(".message", { hasText: "meanwhile" }).waitFor();
+  await page.locator("#banner").waitFor({ state: "hidden" });
+  assert.deepEqual(page.faults, []);
+});
+
 test("without a pass one is told how to sign in, and a wrong one is refused", async () => {
   const customer = await stack.customer("pass", "Pass");
   const right = new URL(await stack.console(customer.clerk));

@@ -80,4 +80,9 @@ test("the sign-in page hands its session over, and keeps its script to itself", 
   }, `${CLERK}/script.js`);
   await page.waitForFunction(() => window.refused.length > 0);
   assert.equal(await page.evaluate(() => typeof window.Clerk), "undefined");
+
+  await signIn.getByRole("button", { name: "Sign out" }).click();
+  await signIn.getByRole("button", { name: "Continue" }).waitFor();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.equal(await page.getByText("through Clerk").count(), 0);
 });

@@ -35,7 +35,7 @@ fn is_this_machine(host: &str) -> bool {
     let url = Url::parse(&format!("http://{host}/"));
     is_plain
         && url.is_ok_and(|url| match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
             None => false,
@@ -59,6 +59,7 @@ mod tests {
         for host in [
             "127.0.0.1:29330",
             "localhost:29330",
+            "tributary.localhost:29330",
             "[::1]:29330",
             "127.0.0.1",
         ] {

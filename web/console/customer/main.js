@@ -27,7 +27,7 @@ function route() {
   return { view: view === "c" && id ? "thread" : "conversations", id: view === "c" ? id : undefined };
 }
 
-function run(session, { operator }) {
+function run(session, settings) {
   const store = new Store();
   const meter = new Meter();
   const announce = announcer($("announcer"));
@@ -38,7 +38,7 @@ function run(session, { operator }) {
   ];
   $("start").hidden = true;
   $("nav").hidden = $("state").hidden = false;
-  $("to-operator").hidden = !operator;
+  $("to-operator").hidden = !settings.operator;
 
   const render = batched(() => {
     const { view, id } = route();
@@ -58,6 +58,7 @@ function run(session, { operator }) {
     } else if (view === "accounts") accounts();
     else stream();
     status(store.stream);
+    banner(store.stream, { settings, feed });
     const { unread } = store;
     document.title = unread > 0 ? `(${unread}) Tributary` : "Tributary";
   });
@@ -69,7 +70,8 @@ function run(session, { operator }) {
   });
   // Ages and charts move, and whoever stopped typing without a word has stopped.
   setInterval(render, 1_000);
-  session.onChange?.(() => feed.reconnect());
+  // Whoever signed out leaves nothing on the screen.
+  session.onChange?.((what) => (what === "signedOut" ? location.reload() : feed.reconnect()));
   broadcast(meter);
   feed.start();
   render();
@@ -81,6 +83,24 @@ function status(stream) {
   if (badge.textContent === word) return;
   badge.className = `badge ${tone}`;
   badge.textContent = word;
+}
+
+/** What nobody but the reader can mend. */
+function banner(stream, { settings, feed }) {
+  const place = $("banner");
+  const what = stream.status === "closed" ? "closed" : stream.status === "signedOut" ? "signedOut" : undefined;
+  if (place.dataset.what === what) return;
+  place.hidden = what === undefined;
+  if (what === undefined) delete place.dataset.what;
+  else place.dataset.what = what;
+  if (what === "closed") {
+    place.replaceChildren("Tributary and this page do not understand each other. ", h("button", { class: "small", click: () => location.reload() }, "Reload"));
+  } else if (what === "signedOut") {
+    place.replaceChildren(
+      "You are signed out, and nothing new comes in. ",
+      settings.clerk ? h("a", { href: "/console/sign-in", target: "_blank", rel: "noopener" }, "Sign in") : "The development key may be another one: ask for a new address. ",
+      h("button", { class: "small", click: () => feed.reconnect() }, "Try again"));
+  }
 }
 
 function tell(message, store, announce) {

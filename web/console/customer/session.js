@@ -62,7 +62,7 @@ function handedOver() {
   const channel = new BroadcastChannel("tributary.session");
   const listeners = new Set();
   channel.addEventListener("message", ({ data }) => {
-    if (data?.type === "signedIn" || data?.type === "signedOut") for (const listener of listeners) listener();
+    if (data?.type === "signedIn" || data?.type === "signedOut") for (const listener of listeners) listener(data.type);
   });
   return {
     user: undefined,

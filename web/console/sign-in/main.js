@@ -25,12 +25,13 @@ function show(clerk) {
   return () => {
     const user = clerk.session ? clerk.session.id : null;
     if (user === shown) return;
+    const wasIn = Boolean(shown);
     shown = user;
     if (user === null) {
       place.replaceChildren();
       clerk.mountSignIn(place);
       said.textContent = "";
-      channel.postMessage({ type: "signedOut" });
+      if (wasIn) channel.postMessage({ type: "signedOut" });
       return;
     }
     clerk.unmountSignIn(place);
