@@ -35,6 +35,9 @@ export class TributaryClient {
     disconnectMessenger(connectionId, { purge = false } = {}) {
         return this.#call("DELETE /api/messenger/connections/{id}", { id: connectionId, query: { purge } });
     }
+    deleteAccount() {
+        return this.#call("DELETE /api/account", {});
+    }
     stream(options) {
         return connect({ ...options, ...this.#given() });
     }
