@@ -30,7 +30,7 @@ async function reading(name, friend) {
   const page = await open(browser, await stack.console(customer.clerk));
   await isLive(page);
   await openChat(page, friend);
-  await page.getByText("No messages yet").last().waitFor();
+  await page.locator(".scroller").getByText("No messages yet").waitFor();
   return { customer, chat, page };
 }
 
@@ -283,9 +283,26 @@ test("whoever's session has ended is told, and gets on from there", async () => 
   await picture(page, stack, "signed-out");
   await chat.say("meanwhile");
   await page.unroute("**/console/dev-token");
-  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("#banner").getByRole("button", { name: "Try again" }).click();
   await page.locator(".message", { hasText: "meanwhile" }).waitFor();
   await page.locator("#banner").waitFor({ state: "hidden" });
+  assert.deepEqual(page.faults, []);
+});
+
+test("what could not be loaded is loaded when it can be", async () => {
+  const customer = await stack.customer("patient", "Patient");
+  const chat = await stack.chat(customer, { name: "Carol" });
+  await chat.say("patience");
+  const page = await open(browser, await stack.console(customer.clerk));
+  await isLive(page);
+  await page.route("**/messages?*", (route) => route.abort());
+  await openChat(page, "Carol");
+  await page.getByText("The messages could not be loaded.").waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  await picture(page, stack, "failed");
+  await page.unroute("**/messages?*");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator(".message", { hasText: "patience" }).waitFor();
   assert.deepEqual(page.faults, []);
 });
 

@@ -34,6 +34,8 @@ export class Feed {
       onState: (state) => {
         this.#meter.state(state);
         store.stream = state;
+        // What could not be loaded while nobody was there.
+        if (state.status === "live") for (const thread of store.threads.values()) if (thread.state === "failed") thread.state = "new";
         store.changed();
       },
       onError: (error) => console.warn("the live stream:", error instanceof Error ? error.message : error),
