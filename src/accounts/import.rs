@@ -20,6 +20,7 @@ use crate::{
         audit::Entry,
         bridge_logins,
         connections::{self, Turn},
+        ended_sessions,
     },
     matrix::bridges::Bridge,
     model::{
@@ -142,6 +143,11 @@ impl Accounts {
     ) -> Answer<(Uuid, bool)> {
         let (bridge_id, matrix_user_id) = (&claim.bridge_id, &claim.matrix_user_id);
         connections::take_turn(conn, Turn::User(user_id)).await?;
+        if ended_sessions::contains(conn, user_id).await? {
+            return Ok(Err(Refused::Invalid(
+                "userId is of a user whom Clerk has deleted",
+            )));
+        }
         connections::take_turn(conn, Turn::MatrixUser(bridge_id, matrix_user_id)).await?;
         let known = connections::of_matrix_user(conn, bridge_id, matrix_user_id).await?;
         if let Some(account) = known.as_ref().filter(|account| account.user_id.is_some()) {

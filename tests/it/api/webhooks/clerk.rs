@@ -117,6 +117,9 @@ async fn a_deleted_user_is_erased_and_does_not_come_back() {
             "{path}"
         );
     }
+    let import = json!({"userId": "user_a", "matrixUserId": ALICE});
+    let imported = app.admin_with(Method::POST, "/api/admin/connections", &import);
+    assert_eq!(imported.await.status, 400);
     assert_eq!(rows(&app, "messenger_connections").await, 0);
     assert_eq!(rows(&app, "room_grants").await, 0);
     let job = app.app.db.get().await.unwrap();
