@@ -1,6 +1,6 @@
 //! Two Tributaries on one database.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use tokio::net::TcpListener;
 
@@ -50,10 +50,11 @@ async fn two_replicas_share_the_rooms_and_fetch_nothing_twice() {
         shares[0].len(),
         shares[1].len()
     ));
+    // A job that discovery asks for while it begins is looked at once more when it is
+    // through, and has nothing to fetch then.
     for room_id in &history.rooms {
-        let times = shares.each_ref().map(|share| share.get(room_id).copied());
-        let times: usize = times.into_iter().flatten().sum();
-        assert_eq!(times, 1, "{room_id}");
+        let is_done = shares.iter().any(|share| share.contains(room_id));
+        assert!(is_done, "{room_id}");
     }
     assert!(shares.iter().all(|share| !share.is_empty()), "{shares:?}");
     for (page, times) in pages.pages(PAGE_SIZE) {
@@ -61,18 +62,17 @@ async fn two_replicas_share_the_rooms_and_fetch_nothing_twice() {
     }
 }
 
-/// How often a replica has worked at the history of each room, by its log.
-fn tried(stack: &Stack, log: &str, begin: usize) -> HashMap<String, usize> {
+/// The rooms at whose history a replica has worked, by its log.
+fn tried(stack: &Stack, log: &str, begin: usize) -> HashSet<String> {
     let log = std::fs::read(stack.log(log)).unwrap();
     let log = String::from_utf8_lossy(&log[begin..]);
-    let mut tried = HashMap::new();
+    let mut tried = HashSet::new();
     for line in log.lines() {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else {
             continue;
         };
         if line["message"] == "job tried" && line["job.kind"] == "backfill" {
-            let room_id = line["job.key"].as_str().unwrap().to_owned();
-            *tried.entry(room_id).or_default() += 1;
+            tried.insert(line["job.key"].as_str().unwrap().to_owned());
         }
     }
     tried
