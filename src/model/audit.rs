@@ -15,7 +15,8 @@ pub struct AuditRow {
     /// When.
     #[serde(serialize_with = "super::time::milliseconds")]
     pub at: DateTime<Utc>,
-    /// A Clerk user id, `clerk`, `manager`, `admin`, `bridge:<id>`, or `unknown` for a key that is none.
+    /// A Clerk user id, `clerk`, `manager`, `admin`, `bridge:<id>`, `tributary` for its jobs, or
+    /// `unknown` for a key that is none.
     #[schema(example = "admin")]
     pub actor: String,
     /// What was done.
@@ -25,7 +26,7 @@ pub struct AuditRow {
     pub target: Option<String>,
     /// The address it came from; none for what Tributary did by itself.
     pub origin: Option<String>,
-    /// `ok`, or the `code` of the error.
+    /// `ok`, or the `code` of the error; of a job that has ended its state, such as `done`.
     #[schema(example = "ok")]
     pub outcome: String,
     /// More of it.

@@ -130,7 +130,7 @@ pub struct BackfillSummary {
     pub rooms_total: i64,
     /// Rooms whose history is in.
     pub rooms_done: i64,
-    /// Messages stored.
+    /// Messages that backfills have stored; those that came by themselves are not counted.
     pub messages: i64,
 }
 

@@ -55,6 +55,7 @@ pub(super) struct Sockets {
         (status = 401, description = "No session token, or none that is good"),
         (status = 403, description = "A session or an origin that may not"),
         (status = 426, description = "Not a WebSocket handshake"),
+        (status = 429, description = "Too many from this address or of this user; see `Retry-After`"),
         (status = 503, description = "Not now; see `Retry-After`")
     )
 )]

@@ -22,7 +22,8 @@ pub(in crate::api) struct Only {
     /// Only what was done so, such as `connection.link`.
     #[param(value_type = Option<String>)]
     action: Option<Term>,
-    /// Only what was done by this Clerk user, `admin`, `manager` or `bridge:<id>`.
+    /// Only what was done by this Clerk user, `clerk`, `manager`, `admin`, `bridge:<id>`,
+    /// `tributary` itself, or by an `unknown` key.
     #[param(value_type = Option<String>)]
     actor: Option<Term>,
     /// Only what was done to this id.

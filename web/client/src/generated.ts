@@ -38,7 +38,7 @@ export type BackfillProgress = {
 
 /** How the history of a connection's rooms is coming in. */
 export type BackfillSummary = {
-  /** Messages stored. */
+  /** Messages that backfills have stored; those that came by themselves are not counted. */
   messages: number;
   /** Rooms whose history is in. */
   roomsDone: number;

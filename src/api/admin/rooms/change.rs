@@ -28,7 +28,7 @@ pub(in crate::api) struct Change {
     backfill: Option<bool>,
 }
 
-/// Switches a room. One that is off takes nothing in, and its backfill is called off;
+/// Switches a room. One that is off takes nothing in but redactions, and its backfill is called off;
 /// one that is on again gets what it missed.
 #[utoipa::path(
     patch, path = "/api/admin/rooms/{roomId}", tag = "admin",
