@@ -51,6 +51,11 @@ pub(super) fn from_text(kind: Kind, text: String) -> Result<Value, Wrong> {
         return Err(Wrong::new("is empty", "a value, or leave the key out"));
     }
     match kind {
+        // Who writes a list of keys must not get one long key that nobody has.
+        Kind::Secrets if is_bracketed(&text) => match serde_yaml::from_str(&text) {
+            Ok(tree @ Tree::List(_)) => from_yaml(kind, tree),
+            _ => Err(mistaken(Kind::Texts)),
+        },
         Kind::Text | Kind::Secret | Kind::Secrets | Kind::Path => Ok(text.into()),
         Kind::Url => url(&text).map(Into::into),
         Kind::Address if text.parse::<SocketAddr>().is_ok() => Ok(text.into()),
@@ -62,6 +67,11 @@ pub(super) fn from_text(kind: Kind, text: String) -> Result<Value, Wrong> {
         Kind::Texts => texts(&text),
         _ => Err(mistaken(kind)),
     }
+}
+
+fn is_bracketed(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('[') && text.ends_with(']')
 }
 
 /// A list in a variable: YAML in brackets, or separated by commas.
@@ -140,9 +150,21 @@ mod tests {
     fn secrets_stay_strings_whatever_they_look_like() {
         for secret in ["0123", "[a, b]", "true", "null", "${X}"] {
             assert_eq!(text(Kind::Secret, secret), Some(Value::from(secret)));
+        }
+        for secret in ["0123", "a,b", "[a", "true", "null", "${X}"] {
             assert_eq!(text(Kind::Secrets, secret), Some(Value::from(secret)));
         }
         assert_eq!(text(Kind::Secret, ""), None);
+    }
+
+    #[test]
+    fn several_keys_may_stand_in_one_variable() {
+        let keys = |keys: &[&str]| Some(keys.iter().copied().map(Value::from).collect());
+        assert_eq!(text(Kind::Secrets, "[a, b]"), keys(&["a", "b"]));
+        assert_eq!(text(Kind::Secrets, r#" ["0123"] "#), keys(&["0123"]));
+        for wrong in ["[123, b]", "[a, ]b]", "[a: b]", "[[a]]"] {
+            assert_eq!(text(Kind::Secrets, wrong), None, "{wrong}");
+        }
     }
 
     #[test]

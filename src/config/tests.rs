@@ -167,7 +167,8 @@ fn the_environment_wins() {
             "https://b.example",
         ),
         ("TRIBUTARY__BRIDGES__0__AS_TOKEN", "007"),
-        ("TRIBUTARY__ADMIN__API_KEY", "[looks, like, a, list]"),
+        ("TRIBUTARY__ADMIN__API_KEY", "[one, another]"),
+        ("TRIBUTARY__MANAGER__API_KEY", "one, with a comma"),
         ("TRIBUTARY__BACKFILL__ON_CONNECT", "false"),
         ("TRIBUTARY__DATA_DIR", "/srv/tributary"),
         ("TRIBUTARY_CONFIG", "is something else"),
@@ -180,8 +181,13 @@ fn the_environment_wins() {
     assert_eq!(config.clerk.authorized_parties, parties);
     let token = config.bridges[0].as_token.as_ref().unwrap();
     assert_eq!(token.expose_secret(), "007");
-    let key = config.admin.api_key.0[0].expose_secret();
-    assert_eq!(key, "[looks, like, a, list]");
+    let keys = |keys: &ApiKeys| {
+        let keys = keys.0.iter();
+        keys.map(|key| key.expose_secret().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&config.admin.api_key), ["one", "another"]);
+    assert_eq!(keys(&config.manager.api_key), ["one, with a comma"]);
     assert!(!config.backfill.on_connect);
     assert_eq!(config.data_dir, Path::new("/srv/tributary"));
 }
