@@ -23,10 +23,11 @@ pub(in crate::db) const HISTORY: &str = "CROSS JOIN LATERAL (
          FROM tributary.room_grants g
          CROSS JOIN LATERAL (
              SELECT array_agg(j.state ORDER BY j.created_at DESC) AS states,
-                    sum((j.progress ->> 'stored')::bigint)
-                        FILTER (WHERE j.finished_at IS NULL OR j.finished_at >= g.created_at) AS stored
+                    sum((j.progress ->> 'stored')::bigint) AS stored
              FROM tributary.jobs j
-             WHERE j.kind = 'backfill' AND j.key = g.room_id) AS b
+             WHERE j.kind = 'backfill' AND j.key = g.room_id
+               -- What was done for others, or for an earlier link, says nothing of this one.
+               AND (j.finished_at IS NULL OR j.finished_at >= g.created_at)) AS b
          WHERE g.connection_id = c.id AND g.until_at IS NULL) AS r";
 
 #[derive(QueryableByName)]
