@@ -21,6 +21,9 @@ const LIFETIME: Duration = Duration::from_mins(5);
 /// The first wait before connecting again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
+/// Before connecting again where others have taken the user's last place.
+const CROWDED: Duration = Duration::from_mins(1);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Begin with what followed this cursor, instead of with what comes next.
@@ -113,6 +116,11 @@ async fn follow(url: &Url, tokens: &Tokens, since: Option<String>) -> anyhow::Re
             End::Unexpected(reason) => bail!("{reason}"),
             End::Lost(reason) => {
                 output::note(format_args!("{reason}; connecting again in {backoff:?}"));
+            }
+            End::Crowded(reason) => {
+                output::note(format_args!("{reason}; connecting again in {CROWDED:?}"));
+                tokio::time::sleep(CROWDED).await;
+                continue;
             }
         }
         tokio::time::sleep(backoff).await;

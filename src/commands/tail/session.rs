@@ -31,6 +31,9 @@ const CONNECTING: Duration = Duration::from_secs(15);
 /// The close code for a token that is expired or revoked.
 const TOKEN_GONE: u16 = 4401;
 
+/// The close code for more sockets than a user may have.
+const TOO_MANY: u16 = 4429;
+
 /// Why a connection ended, or never began.
 pub(super) enum End {
     /// The token is no good; another attempt with it would not help.
@@ -39,6 +42,8 @@ pub(super) enum End {
     Unexpected(String),
     /// Anything that may be better in a moment.
     Lost(String),
+    /// Another socket of the user's took its place: to come back at once would take another's.
+    Crowded(String),
 }
 
 /// A connection.
@@ -163,6 +168,26 @@ fn closed(tokens: &Tokens, frame: Option<CloseFrame>) -> End {
     let reason = format!("closed with {} {}", frame.code, frame.reason);
     match (u16::from(frame.code), tokens) {
         (TOKEN_GONE, Tokens::Given(_)) => End::Refused(reason.trim_end().to_owned()),
+        (TOO_MANY, _) => End::Crowded(reason.trim_end().to_owned()),
         _ => End::Lost(reason.trim_end().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_place_is_taken_does_not_take_it_back_at_once() {
+        let tokens = Tokens::Given("a.b.c".into());
+        let end = |code: u16| {
+            let reason = String::new().into();
+            let code = code.into();
+            closed(&tokens, Some(CloseFrame { code, reason }))
+        };
+        assert!(matches!(end(4429), End::Crowded(_)));
+        assert!(matches!(end(4401), End::Refused(_)));
+        assert!(matches!(end(1012), End::Lost(_)));
+        assert!(matches!(closed(&tokens, None), End::Lost(_)));
     }
 }
