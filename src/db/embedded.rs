@@ -160,7 +160,7 @@ impl Embedded {
     pub async fn stop(self) -> Result<(), Error> {
         let _stopping = locks::exclusive(&self.cluster.file("start.lock")).await?;
         drop(self.users);
-        let alone = locks::try_exclusive(&self.cluster.file("users.lock"))?;
+        let alone = locks::try_exclusive(&self.cluster.file("users.lock")).await?;
         if alone.is_none() {
             tracing::info!("another process uses the embedded Postgres: it goes on");
             return Ok(());

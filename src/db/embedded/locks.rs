@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a lock is asked for that nobody else seems to need.
+const FORKING: u32 = 10;
+
 /// Waits until nobody else holds the lock.
 pub(super) async fn exclusive(path: &Path) -> Result<File, Error> {
     wait(path, File::try_lock).await
@@ -26,8 +29,15 @@ pub(super) async fn shared(path: &Path) -> Result<File, Error> {
     wait(path, File::try_lock_shared).await
 }
 
-/// The lock, if nobody else holds it in any way.
-pub(super) fn try_exclusive(path: &Path) -> Result<Option<File>, Error> {
+/// The lock, if nobody else holds it in any way. Whom this process is just forking holds
+/// its locks as well, until the other program begins: so it is asked for more than once.
+pub(super) async fn try_exclusive(path: &Path) -> Result<Option<File>, Error> {
+    for _ in 0..FORKING {
+        if let Some(file) = attempt(path, open(path)?, File::try_lock)? {
+            return Ok(Some(file));
+        }
+        sleep(PAUSE).await;
+    }
     attempt(path, open(path)?, File::try_lock)
 }
 
