@@ -119,7 +119,7 @@ impl ApiError {
             | Self::Conflict(detail)
             | Self::Unavailable(detail) => Cow::Borrowed(detail),
             Self::Invalid(detail) => detail.clone(),
-            Self::NotFound => "there is nothing here that you may see".into(),
+            Self::NotFound => "there is no such thing, or it is not yours".into(),
             Self::NoSuchCode => "the code is wrong, used or expired".into(),
             Self::MethodNotAllowed => "this path takes other methods".into(),
             Self::TimedOut => "the body took too long to arrive".into(),
