@@ -1,12 +1,14 @@
 //! `GET /openapi.json`: the API's description, made from the routes themselves.
 
-use axum::{Json, Router, routing::get};
+use std::future::ready;
+
+use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::error::Problem;
+use super::error::{ApiError, Problem};
 
 /// What the description says besides the routes.
 #[derive(OpenApi)]
@@ -39,12 +41,39 @@ impl Modify for Schemes {
     }
 }
 
-/// Serves a description, as it stands when the router is built.
+/// Serves a description, as it stands when the router is built. It is written down once:
+/// axum clones what a route holds for each request, also for one that is refused.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(
-    description: utoipa::openapi::OpenApi,
+    description: &utoipa::openapi::OpenApi,
 ) -> Router<S> {
-    Router::new().route(
-        "/openapi.json",
-        get(move || std::future::ready(Json(description.clone()))),
-    )
+    let json = description.to_json().map(Bytes::from).ok();
+    let answer = move || {
+        let json = json.clone();
+        let json = json.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("no description")));
+        ready(json.map(|json| ([(CONTENT_TYPE, "application/json")], json)))
+    };
+    Router::new().route("/openapi.json", get(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use hyper::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_written_down_once_for_all_requests() {
+        let router = route::<()>(&Description::openapi());
+        let ask = async || {
+            let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+            to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+        };
+        let (first, second) = (ask().await, ask().await);
+        assert!(first.starts_with(b"{\"openapi\":"));
+        assert_eq!(first.as_ptr(), second.as_ptr());
+    }
 }

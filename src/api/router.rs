@@ -33,7 +33,7 @@ pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
     description.merge(of_health);
     description.merge(others);
     let app = AppState(app);
-    let openapi = openapi::route(description);
+    let openapi = openapi::route(&description);
     let open = stack::limited(openapi.merge(console::public(&app)), &app);
     let router = appservice::routes().merge(open).merge(health);
     serve(app, api, router)
