@@ -118,7 +118,7 @@ pub async fn forget_remote(conn: &mut Connection, connection_ids: &[Uuid]) -> Qu
 
 /// Forgets a Clerk user, whose grants are taken: their connections, with what the bridge
 /// said of them, their wrong codes, the rest of their own rows, and whose work it was
-/// that has been done.
+/// that has been done (what ends later forgets that by itself).
 ///
 /// # Errors
 ///

@@ -57,7 +57,8 @@ pub async fn end(mut conn: &Connection, held: Held, end: End<'_>) -> Result<Ende
                 reason = CASE WHEN again THEN NULL ELSE $4 END,
                 started_at = CASE WHEN again THEN NULL ELSE started_at END,
                 finished_at = CASE WHEN again THEN NULL ELSE now() END,
-                error = $5, again = false, lease_owner = NULL, lease_until = NULL
+                error = $5, share = CASE WHEN again THEN share ELSE '' END,
+                again = false, lease_owner = NULL, lease_until = NULL
             WHERE id = $1 AND lease_owner = $2 AND state = 'running'
             RETURNING *
         ), noted AS (
@@ -117,7 +118,7 @@ pub async fn cancel(mut conn: &Connection, id: Uuid) -> Result<bool> {
         "WITH j AS (
             UPDATE tributary.jobs SET
                 state = 'cancelled', reason = 'cancelled', finished_at = now(),
-                again = false, lease_owner = NULL, lease_until = NULL
+                share = '', again = false, lease_owner = NULL, lease_until = NULL
             WHERE id = $1 AND state IN ('queued', 'running', 'waiting')
             RETURNING *
         )
@@ -155,7 +156,7 @@ pub async fn call_off(
         ), j AS (
             UPDATE tributary.jobs SET
                 state = 'cancelled', reason = $3, finished_at = now(),
-                again = false, lease_owner = NULL, lease_until = NULL
+                share = '', again = false, lease_owner = NULL, lease_until = NULL
             WHERE id IN (SELECT id FROM held)
             RETURNING *
         ), noted AS (

@@ -13,7 +13,7 @@ use tributary::{
     model::new_id,
 };
 
-use crate::support::{eventually, postgres::TestDatabase};
+use crate::support::{eventually, postgres::TestDatabase, world::count};
 
 use super::{KIND, empty, enqueue, get, job, nobodys};
 
@@ -192,6 +192,32 @@ async fn everybodys_first_job_comes_before_anybodys_second() {
     let claimed = claim(&conn, 9, LEASE).await;
     let keys: Vec<_> = claimed.iter().map(|(_, job)| job.key.as_str()).collect();
     assert_eq!(keys, ["a3", "b1", "a2", "b2", "a1", "a0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_a_job_was_is_forgotten_when_it_ends() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    let conn = pool.get().await.unwrap();
+    let keys = ["done", "again", "cancelled", "off"];
+    let wanted: Vec<_> = keys.iter().map(|key| job(key, empty())).collect();
+    let shares = keys.map(|key| (key.to_owned(), "user_a".to_owned()));
+    let shares = shares.into_iter().collect();
+    let asked = jobs::enqueue_shared(&conn, &wanted, &shares).await.unwrap();
+    let claimed = claim(&conn, 2, LEASE).await;
+    jobs::enqueue(&conn, &wanted[1..2]).await.unwrap();
+    for (held, _) in claimed {
+        jobs::end(&conn, held, End::Done("days")).await.unwrap();
+    }
+    assert!(jobs::cancel(&conn, asked[2].id).await.unwrap());
+    let off = &["off".to_owned()];
+    let off = jobs::call_off(&conn, &[KIND], off, "gone").await;
+    assert_eq!(off.unwrap().len(), 1);
+    let queued_once_more =
+        "SELECT count(*) FROM tributary.jobs WHERE share <> '' AND key = 'again'";
+    assert_eq!(count(&pool, queued_once_more).await, 1);
+    let with_a_share = "SELECT count(*) FROM tributary.jobs WHERE share <> ''";
+    assert_eq!(count(&pool, with_a_share).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
