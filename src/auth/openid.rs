@@ -98,7 +98,9 @@ impl OpenId {
         if user.server_name().as_str() != self.server_name || named != self.server_name {
             return Err(OpenIdError::Refused("other_server"));
         }
-        if !(1..=LONGEST_TOKEN).contains(&proof.access_token.expose_secret().len()) {
+        let token = proof.access_token.expose_secret();
+        // Synapse answers 500 when it is asked of one with a U+0000 in it.
+        if !(1..=LONGEST_TOKEN).contains(&token.len()) || token.contains(char::is_control) {
             return Err(OpenIdError::Refused("no_token"));
         }
         Ok(())

@@ -74,7 +74,12 @@ async fn a_claim_that_cannot_be_true_asks_nobody() {
             "{named:?} {claimed:?}"
         );
     }
-    for token in [String::new(), "x".repeat(1025)] {
+    for token in [
+        String::new(),
+        "x".repeat(1025),
+        "a\0b".to_owned(),
+        "a\n".to_owned(),
+    ] {
         let proof = Proof {
             access_token: &token.into(),
             matrix_server_name: None,
