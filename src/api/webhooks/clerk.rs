@@ -1,7 +1,6 @@
 //! `POST /webhooks/clerk`.
 
 use axum::{
-    body::to_bytes,
     extract::{Request, State},
     http::StatusCode,
 };
@@ -9,7 +8,11 @@ use axum::{
 use super::event::Event;
 use crate::{
     accounts::Delivery,
-    api::{ApiError, error::Refusals, extract::ClientIp},
+    api::{
+        ApiError,
+        error::Refusals,
+        extract::{ClientIp, read_body},
+    },
     app::AppState,
     auth::svix::{Refusal, Stamp},
 };
@@ -38,11 +41,9 @@ pub(in crate::api) async fn receive_clerk_webhook(
     let Some(secret) = &app.webhook else {
         return Err(ApiError::NotFound);
     };
-    let (parts, body) = request.into_parts();
-    let stamp = Stamp::read(&parts.headers, app.clock.now())?;
-    let body = to_bytes(body, LIMIT)
-        .await
-        .map_err(|_| ApiError::TooLarge)?;
+    let headers = request.headers().clone();
+    let stamp = Stamp::read(&headers, app.clock.now())?;
+    let body = read_body(request, LIMIT).await?;
     secret.verify(&stamp, &body)?;
     match Event::read(&body) {
         Event::UserDeleted(user_id) => {
