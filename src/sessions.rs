@@ -112,6 +112,18 @@ impl Sessions {
         Ok(())
     }
 
+    /// Deletes what no token can be of any more, also where no webhook comes again: the id
+    /// of a user who is gone is not kept longer than it serves.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn forget(&self) -> Result<(), db::Error> {
+        let conn = self.db.get().await?;
+        ended_sessions::forget(&conn, self.kept).await?;
+        Ok(webhook_deliveries::forget(&conn).await?)
+    }
+
     /// Keeps reading, for as long as it is polled.
     pub async fn follow(&self) {
         loop {

@@ -30,6 +30,20 @@ pub struct Ended {
 ///
 /// When a statement fails.
 pub async fn insert(conn: &mut Connection, id: &str, kept: Duration) -> QueryResult<()> {
+    forget(conn, kept).await?;
+    sql_query("INSERT INTO tributary.ended_sessions (id) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind::<Text, _>(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets those that were written down longer than `kept` ago.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn forget(mut conn: &Connection, kept: Duration) -> QueryResult<()> {
     sql_query(
         "DELETE FROM tributary.ended_sessions WHERE id IN (
              SELECT id FROM tributary.ended_sessions
@@ -37,12 +51,8 @@ pub async fn insert(conn: &mut Connection, id: &str, kept: Duration) -> QueryRes
              FOR UPDATE SKIP LOCKED)",
     )
     .bind::<Double, _>(kept.as_secs_f64())
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
-    sql_query("INSERT INTO tributary.ended_sessions (id) VALUES ($1) ON CONFLICT DO NOTHING")
-        .bind::<Text, _>(id)
-        .execute(conn)
-        .await?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Deletes what the audit has kept long enough (`admin.audit_days`).
+//! Deletes what has been kept long enough: of the audit (`admin.audit_days`), and of what
+//! webhooks said.
 //!
 //! No job of the table: there is nothing to resume, and what one hour leaves the next one
 //! finds.
@@ -27,6 +28,9 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "audit rows were old enough to be deleted"),
             Err(error) => tracing::warn!(%error, "old audit rows were not deleted"),
+        }
+        if let Err(error) = app.sessions.forget().await {
+            tracing::warn!(%error, "what old webhooks said was not deleted");
         }
         if stop
             .run_until_cancelled(tokio::time::sleep(EVERY))

@@ -32,6 +32,30 @@ async fn what_is_older_than_configured_goes_and_the_rest_stays() {
     assert_eq!(clear(&app.app).await.unwrap(), 0);
 }
 
+/// Whether or not a webhook ever comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_webhooks_said_goes_when_no_token_can_be_of_it() {
+    let app = TestApp::start().await;
+    let sql = "INSERT INTO tributary.ended_sessions (id, ended_at)
+                   VALUES ('user_old', now() - interval '1 hour'), ('user_new', now());
+               INSERT INTO tributary.webhook_deliveries (id, received_at)
+                   VALUES ('msg_old', now() - interval '2 hours'), ('msg_new', now())";
+    let mut conn = app.app.db.get().await.unwrap();
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut *conn, sql)
+        .await
+        .unwrap();
+    app.app.sessions.forget().await.unwrap();
+    for left in ["ended_sessions", "webhook_deliveries"] {
+        let new = format!("SELECT count(*) FROM tributary.{left} WHERE id LIKE '%new'");
+        let all = format!("SELECT count(*) FROM tributary.{left}");
+        let found = (
+            count(&app.app.db, &new).await,
+            count(&app.app.db, &all).await,
+        );
+        assert_eq!(found, (1, 1), "{left}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_is_kept_unless_it_is_configured() {
     let app = TestApp::start().await;
