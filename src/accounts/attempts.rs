@@ -1,11 +1,11 @@
 //! How often somebody may try: counted in Postgres, so that it holds on all replicas and
 //! after a restart.
 //!
-//! A code is one of 31^8, about 8.5 * 10^11. One address gets 20 wrong tries a minute,
-//! however many Clerk users it makes up, so 200 while a code lives. With 1,000 codes open
-//! at any time it hits one of them within ten minutes with a chance of 2.3 * 10^-7, and has
-//! an even chance after 56 years. Whoever has 1,000 addresses, and the 4,000 users that it
-//! takes, has it after three weeks, and has left 590 million rows in the audit by then.
+//! A code is one of 31^8, about 8.5 * 10^11. One address gets 50 wrong tries a minute,
+//! however many Clerk users it makes up, so 500 while a code lives. With 1,000 codes open
+//! at any time it hits one of them within ten minutes with a chance of 5.9 * 10^-7, and has
+//! an even chance after 22 years. Whoever has 1,000 addresses, and the 10,000 users that it
+//! takes, has it after eight days, and has left 590 million rows in the audit by then.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -25,12 +25,13 @@ use crate::{
 const COUNTED: TimeDelta = TimeDelta::minutes(1);
 /// Wrong codes of one Clerk user.
 const CODES_OF_USER: i64 = 5;
-/// Wrong codes from one address: more than one user has, so that nobody locks out
+/// Wrong codes from one address: more than some users have, so that nobody locks out
 /// all those who share an address with them.
-const CODES_OF_ADDRESS: i64 = 20;
+const CODES_OF_ADDRESS: i64 = 50;
 /// Reports from one address, right or wrong: each asks the homeserver, and the key for
 /// them is in everybody's hands.
-const REPORTS_OF_ADDRESS: i64 = 60;
+/// A company's desktops may share one, and all start in the morning.
+const REPORTS_OF_ADDRESS: i64 = 300;
 
 /// Counts a try as a wrong code; [`link_attempts::forget`] is for when it was not. In a
 /// transaction of its own: nobody waits for a lock behind this count, and whoever hangs
