@@ -123,7 +123,7 @@ async fn whoever_says_nothing_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_kept_between_requests_for_longer_than_headers_may_take() {
-    let idle = Duration::from_secs(1);
+    let idle = Duration::from_secs(3);
     let served = Served::start(hello(), |settings| settings.timeouts.idle = idle).await;
     let mut stream = served.connect().await;
     stream.write_all(GET).await.unwrap();
