@@ -92,6 +92,23 @@ fn start_with(
     stop
 }
 
+/// Has a room looked at, and waits until that is done.
+async fn resolved(world: &World, room_id: &str) {
+    let discover = NewJob {
+        kind: "discover",
+        key: room_id.to_owned(),
+        payload: Map::new(),
+    };
+    let conn = world.db.get().await.unwrap();
+    let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
+    let id = jobs.unwrap()[0].id;
+    world.ingest.jobs.notify_one();
+    eventually("the room is resolved", async || {
+        Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_leave_is_not_undone_by_a_state_from_before_it() {
     let world = World::new().await;
@@ -158,17 +175,7 @@ async fn a_leave_that_only_the_state_tells_ends_access_when_it_was_received() {
         let switch = format!("UPDATE tributary.rooms SET enabled = {enabled}");
         (&*conn).batch_execute(&switch).await.unwrap();
         let stop = start(&world, &homeserver);
-        let discover = NewJob {
-            kind: "discover",
-            key: ROOM.to_owned(),
-            payload: Map::new(),
-        };
-        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
-        let id = jobs.unwrap()[0].id;
-        eventually("the room is resolved", async || {
-            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
-        })
-        .await;
+        resolved(&world, ROOM).await;
         let ended = "SELECT count(*) FROM tributary.room_grants
                      WHERE until_at < now() - interval '59 minutes'";
         assert_eq!(world.count(ended).await, 1, "{enabled}");
@@ -199,18 +206,7 @@ async fn what_the_operator_switched_is_heeded_when_a_room_is_mapped() {
             "INSERT INTO tributary.rooms (room_id, enabled, backfill) VALUES ('{room_id}', {switches})"
         );
         (&*conn).batch_execute(&note).await.unwrap();
-        let discover = NewJob {
-            kind: "discover",
-            key: room_id.to_owned(),
-            payload: Map::new(),
-        };
-        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
-        let id = jobs.unwrap()[0].id;
-        world.ingest.jobs.notify_one();
-        eventually("the room is resolved", async || {
-            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
-        })
-        .await;
+        resolved(&world, room_id).await;
         let queued = format!(
             "SELECT count(*) FROM tributary.jobs WHERE kind = 'backfill' AND key = '{room_id}'"
         );
@@ -267,18 +263,7 @@ async fn unless_it_is_wanted_the_history_of_a_room_that_is_found_begins_with_the
         let stop = start_with(&world, &homeserver, backfill);
         let note = format!("INSERT INTO tributary.rooms (room_id) VALUES ('{room_id}')");
         (&*conn).batch_execute(&note).await.unwrap();
-        let discover = NewJob {
-            kind: "discover",
-            key: room_id.to_owned(),
-            payload: Map::new(),
-        };
-        let jobs = tributary::db::jobs::enqueue(&conn, &[discover]).await;
-        let id = jobs.unwrap()[0].id;
-        world.ingest.jobs.notify_one();
-        eventually("the room is resolved", async || {
-            Some(super::get(&world.db, id).await).filter(|job| job.state == JobState::Done)
-        })
-        .await;
+        resolved(&world, room_id).await;
         let queued = format!(
             "SELECT count(*) FROM tributary.jobs
              WHERE key = '{room_id}' AND kind <> 'discover' AND kind || ' ' || payload::text = '{wanted}'"
