@@ -5,15 +5,17 @@
 //! the kernel, whose timer is finer than a millisecond.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpStream},
+    net::Ipv4Addr,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{anyhow, ensure};
 
-use crate::server::{Serving, connect_from, session};
+use crate::{
+    addresses::connect_from,
+    server::{Serving, exchange, session},
+};
 
 /// Below the default limit of a user.
 const USERS: u8 = 10;
@@ -73,27 +75,4 @@ fn ask_as(
         latencies.push(due.elapsed());
     }
     Ok(latencies)
-}
-
-/// Sends a request and reads its whole answer.
-pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
-    stream.write_all(request)?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 16 * 1024];
-    loop {
-        let length = stream.read(&mut chunk)?;
-        ensure!(length > 0, "the connection was closed");
-        answer.extend_from_slice(&chunk[..length]);
-        let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-            continue;
-        };
-        let (head, body) = answer.split_at(head + 4);
-        let head = std::str::from_utf8(head)?;
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        if body.len() >= length.map_or(Ok(0), str::parse)? {
-            return Ok(head[9..12].parse()?);
-        }
-    }
 }

@@ -1,7 +1,9 @@
 //! What honest requests take while strangers send garbage tokens: see `benches/README.md`.
 
+mod addresses;
 mod honest;
 mod report;
+#[path = "../serving/mod.rs"]
 mod server;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -14,10 +16,19 @@ use anyhow::{Context as _, anyhow};
 use crate::{
     honest::Latencies,
     report::{Measured, Report},
-    server::{Limits, Serving},
+    server::{RAISED_LIMITS, Serving},
     shared::scratch::Scratch,
     strangers::Flood,
 };
+
+/// Which limits the server has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limits {
+    /// Those of a configuration that does not name them.
+    Default,
+    /// So high that all reaches the verifier.
+    Raised,
+}
 
 const WARM_UP: Duration = Duration::from_secs(3);
 const ROUND: Duration = Duration::from_secs(10);
@@ -34,8 +45,12 @@ fn main() -> anyhow::Result<()> {
 fn measure(runtime: &tokio::runtime::Runtime, scratch: &Scratch) -> anyhow::Result<Report> {
     let mut report = Report::default();
     for limits in [Limits::Default, Limits::Raised] {
+        let settings = match limits {
+            Limits::Default => &[],
+            Limits::Raised => RAISED_LIMITS,
+        };
         let server = runtime
-            .block_on(server::start(scratch.url(), limits))
+            .block_on(server::start(scratch.url(), settings))
             .context("Tributary did not start")?;
         let measured = measure_one(&server);
         server.stop()?;

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{honest::Latencies, server::Limits, strangers::Flood};
+use crate::{Limits, honest::Latencies, strangers::Flood};
 
 /// One server, quiet and under garbage.
 pub(crate) struct Measured {

@@ -13,7 +13,10 @@ use std::{
 use anyhow::Context as _;
 use tokio::{io::AsyncReadExt as _, net::tcp::OwnedReadHalf, task::JoinSet, time::timeout};
 
-use crate::server::{Serving, connect_from, session};
+use crate::{
+    addresses::connect_from,
+    server::{Serving, session},
+};
 
 const PER_SECOND: u32 = 5_000;
 const ADDRESSES: u8 = 20;

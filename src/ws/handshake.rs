@@ -26,9 +26,11 @@ use crate::{
     db,
 };
 
-/// Buffers of a socket, in bytes. The defaults of 128 KiB would be most of what an
-/// idle socket costs.
-const BUFFER: usize = 4 * 1024;
+/// What is read at once, in bytes. Clients say little, and the default of 128 KiB would be
+/// most of what an idle socket costs.
+const READ_BUFFER: usize = 1024;
+/// So many bytes are written at once.
+const WRITE_BUFFER: usize = 4 * 1024;
 /// What is read of a frame before the connection is given up, in bytes. It is more
 /// than a frame may have, since one that is read to its end can be answered with a
 /// proper close.
@@ -85,8 +87,8 @@ pub(super) async fn open(
     let opening = prepare(app, session, since.as_deref()).await?;
     let upgrade = upgrade
         .protocols([token::SUBPROTOCOL])
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
         .max_frame_size(MAX_READ)
         .max_message_size(MAX_READ);
     Ok(upgrade.on_upgrade(async move |socket| {

@@ -21,7 +21,8 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// A socket with what waits to be sent on it.
 pub(super) struct Wire {
-    socket: WebSocket,
+    /// Boxed, since the task of a socket keeps room for every place that a wire is moved to.
+    socket: Box<WebSocket>,
     /// Pings and answers: they overtake data.
     answers: VecDeque<Message>,
     /// Everything that has an order.
@@ -50,7 +51,7 @@ pub(super) enum Turn {
 impl Wire {
     pub(super) fn new(socket: WebSocket) -> Self {
         Self {
-            socket,
+            socket: Box::new(socket),
             answers: VecDeque::new(),
             data: VecDeque::new(),
             paused: false,

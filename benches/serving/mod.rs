@@ -1,16 +1,16 @@
 //! The program itself, in a process of its own.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{bail, ensure};
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 use tributary::{
     auth::dev,
     clock::Clock,
@@ -19,12 +19,9 @@ use tributary::{
     matrix::{bridges::Bridges, registration::Registration},
 };
 
-use crate::{
-    honest::exchange,
-    shared::{
-        events::{Events, Shape},
-        people::populate,
-    },
+use crate::shared::{
+    events::{Events, Shape},
+    people::populate,
 };
 
 const ISSUER: &str = "https://example.clerk.accounts.dev";
@@ -49,25 +46,52 @@ clerk: { issuer: "https://example.clerk.accounts.dev", jwt_key_file: "${BENCH_KE
 log: { filter: warn }
 "#;
 
-/// Which limits it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limits {
-    /// Those of a configuration that does not name them.
-    Default,
-    /// So high that all reaches the verifier.
-    Raised,
-}
+/// Limits so high that all reaches what is behind them.
+pub(crate) const RAISED_LIMITS: &[(&str, &str)] = &[
+    ("TRIBUTARY__LIMITS__PER_IP_PER_SECOND", "1000000"),
+    ("TRIBUTARY__LIMITS__PER_USER_PER_SECOND", "1000000"),
+    ("TRIBUTARY__LIMITS__BURST", "1000000"),
+];
 
 /// A serving Tributary.
 pub(crate) struct Serving {
     address: SocketAddr,
-    process: Child,
+    pub(crate) process: Child,
+    hs_token: SecretString,
     _folder: TempDir,
 }
 
 impl Serving {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Pushes a transaction as the homeserver does, and returns when it is answered.
+    pub(crate) fn push(
+        &self,
+        stream: &mut TcpStream,
+        id: usize,
+        body: &[u8],
+    ) -> anyhow::Result<()> {
+        let head = format!(
+            "PUT /_matrix/app/v1/transactions/{id} HTTP/1.1\r\nhost: bench\r\n\
+             authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+            self.hs_token.expose_secret(),
+            body.len()
+        );
+        let status = exchange(stream, &[head.as_bytes(), body].concat())?;
+        ensure!(status == 200, "a transaction was answered {status}");
+        Ok(())
+    }
+
+    /// Some messages for every conversation.
+    pub(crate) fn fill(&self) -> anyhow::Result<()> {
+        let mut stream = TcpStream::connect(self.address)?;
+        let mut events = Events::new(Shape::default());
+        for id in 0..10 {
+            self.push(&mut stream, id, &events.transaction(100))?;
+        }
+        Ok(())
     }
 
     /// Stops it as an operator does.
@@ -94,8 +118,12 @@ pub(crate) fn session(user_id: &str) -> anyhow::Result<String> {
     Ok(dev::mint(&key, ISSUER, user_id, now, lifetime)?)
 }
 
-/// Migrates, fills in who is linked and what they have received, and serves.
-pub(crate) async fn start(url: &SecretString, limits: Limits) -> anyhow::Result<Serving> {
+/// Serves from a database, in which customers are linked first if it is a new one.
+/// `settings` are environment variables.
+pub(crate) async fn start(
+    url: &SecretString,
+    settings: &[(&'static str, &str)],
+) -> anyhow::Result<Serving> {
     let folder = tempfile::tempdir()?;
     let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let path = folder.path().join("config.yaml");
@@ -105,20 +133,18 @@ pub(crate) async fn start(url: &SecretString, limits: Limits) -> anyhow::Result<
         ("BENCH_KEY", PUBLIC_KEY.to_owned()),
         ("TRIBUTARY__SERVER__BIND", address.to_string()),
     ];
-    if limits == Limits::Raised {
-        for key in ["PER_IP_PER_SECOND", "PER_USER_PER_SECOND", "BURST"] {
-            let name = ["TRIBUTARY__LIMITS__", key].concat();
-            environment.push((name.leak(), "1000000".to_owned()));
-        }
-    }
+    environment.extend(
+        settings
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned())),
+    );
     let owned = environment
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()));
     let config = Config::load(&path, owned)?;
     let registration = Registration::generate(&config, &mut rand::rngs::OsRng)?;
     std::fs::write(&config.appservice.registration, registration.to_yaml()?)?;
-    if limits == Limits::Default {
-        db::migrate(url).await?;
+    if !db::migrate(url).await?.is_empty() {
         let bridges = Bridges::new(&config.bridges, "@tributary:lab.local".to_owned())?;
         populate(&Database::new(url, 1)?, &bridges, Shape::default()).await?;
     }
@@ -131,10 +157,11 @@ pub(crate) async fn start(url: &SecretString, limits: Limits) -> anyhow::Result<
     let mut serving = Serving {
         address,
         process,
+        hs_token: registration.hs_token,
         _folder: folder,
     };
     until_it_listens(&mut serving)?;
-    push(&serving, registration.hs_token.expose_secret())?;
+    serving.fill()?;
     Ok(serving)
 }
 
@@ -150,42 +177,25 @@ fn until_it_listens(serving: &mut Serving) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Some messages for every conversation.
-fn push(serving: &Serving, hs_token: &str) -> anyhow::Result<()> {
-    let mut stream = TcpStream::connect(serving.address)?;
-    let mut events = Events::new(Shape::default());
-    for id in 0..10 {
-        let body = events.transaction(100);
-        let head = format!(
-            "PUT /_matrix/app/v1/transactions/{id} HTTP/1.1\r\nhost: bench\r\n\
-             authorization: Bearer {hs_token}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let status = exchange(&mut stream, &[head.as_bytes(), &body].concat())?;
-        ensure!(status == 200, "a transaction was answered {status}");
+/// Sends a request and reads its whole answer.
+pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
+    stream.write_all(request)?;
+    let mut answer = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        let length = stream.read(&mut chunk)?;
+        ensure!(length > 0, "the connection was closed");
+        answer.extend_from_slice(&chunk[..length]);
+        let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let (head, body) = answer.split_at(head + 4);
+        let head = std::str::from_utf8(head)?;
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(Ok(0), str::parse)? {
+            return Ok(head[9..12].parse()?);
+        }
     }
-    Ok(())
-}
-
-/// A connection from another address of this machine; blocking.
-pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> anyhow::Result<TcpStream> {
-    // The standard library cannot bind before it connects; and whoever asks may be in a
-    // runtime, where another one cannot be.
-    let connect = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        runtime.block_on(async {
-            let socket = TcpSocket::new_v4()?;
-            socket.bind(SocketAddr::from((from, 0)))?;
-            socket.connect(to).await?.into_std()
-        })
-    };
-    let connected = std::thread::scope(|scope| scope.spawn(connect).join());
-    let stream = connected
-        .map_err(|_| anyhow!("it panicked"))?
-        .context("no connection")?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(false)?;
-    Ok(stream)
 }
