@@ -8,6 +8,7 @@ mod companion;
 mod discretion;
 mod folding;
 mod journeys;
+mod latency;
 mod people;
 mod socket;
 mod stack;
