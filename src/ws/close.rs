@@ -19,6 +19,8 @@ pub enum Close {
     Restarting,
     /// A frame that is none of the protocol's.
     Malformed,
+    /// More frames than a client has to say anything in.
+    TooMuch,
     /// A frame that is too long.
     TooLong,
     /// Broken WebSocket framing (RFC 6455 section 7.4.1).
@@ -36,7 +38,7 @@ impl Close {
             Self::TooSlow => 4408,
             Self::TooMany => 4429,
             Self::Restarting => 1012,
-            Self::Malformed => 1008,
+            Self::Malformed | Self::TooMuch => 1008,
             Self::TooLong => 1009,
             Self::Broken => 1002,
             Self::NotUtf8 => 1007,
@@ -52,6 +54,7 @@ impl Close {
             Self::TooMany => "too many sockets",
             Self::Restarting => "restarting",
             Self::Malformed => "malformed frame",
+            Self::TooMuch => "too many frames",
             Self::TooLong => "frame too long",
             Self::Broken => "protocol error",
             Self::NotUtf8 => "not UTF-8",

@@ -10,6 +10,7 @@
 //! pulled when the socket has room for it, and the [`Feed`](crate::stream::Feed)
 //! only says that there is one.
 
+mod allowance;
 mod close;
 mod handshake;
 mod hub;

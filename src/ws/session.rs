@@ -14,6 +14,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    allowance::Allowance,
     close::Close,
     hub::Seat,
     lifetime::{Lifetime, Phase},
@@ -81,6 +82,8 @@ struct Session {
     ping_at: Instant,
     /// Since when too many frames wait.
     behind_since: Option<Instant>,
+    /// How many frames the client may still send.
+    allowance: Allowance,
 }
 
 /// Serves a socket until it is closed.
@@ -140,6 +143,7 @@ impl Session {
             retry_at: None,
             ping_at: Instant::now(),
             behind_since: None,
+            allowance: Allowance::new(Instant::now()),
             app: opening.app,
             identity: opening.session,
             subscription: opening.subscription,
@@ -297,6 +301,10 @@ impl Session {
         let message = match turn {
             Turn::Drained => return None,
             Turn::Gone(close) => return Some(close.map_or(End::Gone, End::Close)),
+            Turn::Received(Message::Close(_)) => return Some(End::Goodbye),
+            Turn::Received(_) if !self.allowance.take(Instant::now()) => {
+                return Some(End::Close(Close::TooMuch));
+            }
             Turn::Received(message) => message,
         };
         let close = match message {
@@ -304,8 +312,7 @@ impl Session {
             Message::Binary(bytes) if bytes.len() > MAX_CLIENT_FRAME => Close::TooLong,
             Message::Text(text) => return self.obey(&text).await.map(End::Close),
             Message::Binary(_) => Close::Malformed,
-            Message::Ping(_) | Message::Pong(_) => return None,
-            Message::Close(_) => return Some(End::Goodbye),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
         };
         Some(End::Close(close))
     }

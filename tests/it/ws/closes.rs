@@ -30,6 +30,56 @@ async fn what_is_not_the_protocol_is_malformed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_too_much_is_closed() {
+    let world = World::new().await;
+    let server = Server::start(&world);
+    let auth = json!({"type": "auth", "token": world.token(ALICE)}).to_string();
+    for message in [
+        Message::text(r#"{"type":"ping"}"#),
+        Message::text(auth),
+        Message::Ping(bytes::Bytes::new()),
+        Message::Pong(bytes::Bytes::new()),
+    ] {
+        let client = server.live(&world, ALICE).await;
+        let (mut write, mut read) = client.socket.split();
+        let flood = async {
+            // It is closed under this one's hands.
+            while write.send(message.clone()).await.is_ok() {}
+        };
+        let (mut answers, mut closed) = (0, None);
+        let reading = async {
+            while let Some(Ok(message)) = read.next().await {
+                match message {
+                    Message::Close(frame) => closed = frame,
+                    _ => answers += 1,
+                }
+            }
+        };
+        let both = async { tokio::join!(flood, reading) };
+        let _ = tokio::time::timeout(Duration::from_secs(20), both).await;
+        let closed = closed.unwrap();
+        assert_eq!(
+            (u16::from(closed.code), closed.reason.as_str()),
+            (1008, "too many frames")
+        );
+        assert!((0..100).contains(&answers), "{answers} for {message:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_what_clients_say_stays() {
+    let world = World::new().await;
+    let server = Server::start(&world);
+    let mut client = server.live(&world, ALICE).await;
+    for _ in 0..30 {
+        assert!(client.is_quiet().await);
+        let auth = json!({"type": "auth", "token": world.token(ALICE)});
+        client.say(auth.to_string()).await;
+        client.expect("authed").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frame_over_64_kib_is_too_long() {
     let world = World::new().await;
     let server = Server::start(&world);
