@@ -15,7 +15,10 @@ use crate::{
         stream::{self, Entry},
     },
     model::{
-        connection::Connection, conversation::Conversation, frame::FrameKind, message::Message,
+        connection::{Connection, Status},
+        conversation::Conversation,
+        frame::FrameKind,
+        message::Message,
     },
     stream::cursor::Cursor,
 };
@@ -164,10 +167,11 @@ impl Rows {
                 Event::ConversationRemoved { conversation_id }
             }
             FrameKind::ConnectionStatus { connection_id } => {
-                let connection = self.connections.get(&connection_id)?;
+                // An erased account leaves no row, and the frame in which it ended.
+                let connection = self.connections.get(&connection_id);
                 Event::ConnectionStatus {
-                    status: connection.status,
-                    error: connection.error.clone(),
+                    status: connection.map_or(Status::Disconnected, |found| found.status),
+                    error: connection.and_then(|found| found.error.clone()),
                     connection_id,
                 }
             }

@@ -151,6 +151,39 @@ async fn what_cannot_be_shown_is_passed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_sees_what_another_one_ends() {
+    let world = World::new().await;
+    let kept = world.connect(ALICE, ALICE_MATRIX).await;
+    let conversation = world.room(ROOM, &[ALICE_MATRIX, FRIEND]).await;
+    let server = Server::start(&world);
+    let mut client = server.live(&world, ALICE).await;
+    let ended = json!({"status": "DISCONNECTED", "connectionId": kept});
+    let accounts = &world.app.accounts;
+    accounts.disconnect(ALICE, kept, false, None).await.unwrap();
+    assert_eq!(client.expect("connection.status").await["data"], ended);
+    accounts.disconnect(ALICE, kept, true, None).await.unwrap();
+    assert_eq!(
+        client.expect("conversation.removed").await["data"],
+        json!({"conversationId": conversation})
+    );
+
+    let erased = world.connect(ALICE, ALICE_MATRIX).await;
+    let conversation = world
+        .room("!other:lab.local", &[ALICE_MATRIX, FRIEND])
+        .await;
+    let mut client = server.live(&world, ALICE).await;
+    accounts.delete(ALICE, None).await.unwrap();
+    assert_eq!(
+        client.expect("connection.status").await["data"],
+        json!({"status": "DISCONNECTED", "connectionId": erased})
+    );
+    assert_eq!(
+        client.expect("conversation.removed").await["data"],
+        json!({"conversationId": conversation})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_left_gets_nothing_more() {
     let world = World::new().await;
     world.connect(ALICE, ALICE_MATRIX).await;
