@@ -75,6 +75,75 @@ test("what is said, edited, liked and unsent is there at once", async () => {
   assert.deepEqual(page.faults, []);
 });
 
+test("one sees how far the others have read", async () => {
+  const { customer, chat, page } = await reading("seen", "Carol Nakamura");
+  const first = await chat.say("Are you there?", {}, "self");
+  await page.locator(".message", { hasText: "Are you there?" }).waitFor();
+  await chat.act("/read", { messageId: first.messageId });
+  await page.locator(".message:has-text('Are you there?') + .seen", { hasText: /^Seen$/ }).waitFor();
+  const second = await chat.say("Or not?", {}, "self");
+  await chat.act("/read", { messageId: second.messageId });
+  await page.locator(".message:has-text('Or not?') + .seen").waitFor();
+  assert.equal(await page.locator(".seen").count(), 1);
+  await picture(page, stack, "seen");
+  await chat.say("I am.");
+  await page.locator(".seen").waitFor({ state: "detached" });
+
+  const group = await stack.chat(customer, { name: "Saturday hike", type: "group", members: ["Ayşe Yılmaz", "Tom Ó Briain"] });
+  const asked = await group.say("Nine o'clock?", {}, "self");
+  await openChat(page, "Saturday hike");
+  await page.locator(".message", { hasText: "Nine o'clock?" }).waitFor();
+  for (const at of [0, 1]) await group.act("/read", { messageId: asked.messageId }, at);
+  await page.locator(".seen", { hasText: "Seen by Ayşe Yılmaz and Tom Ó Briain" }).waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  assert.deepEqual(page.faults, []);
+});
+
+test("of a long conversation only a part is in the page, wherever one reads", async () => {
+  const newcomer = await stack.newcomer("long", "Lola");
+  const chat = await stack.chat(newcomer, { name: "Old Friend" });
+  await chat.act("/messages", { count: 520, prefix: "line", timestamp: Date.now() - 86_400_000, stepMs: 1_000 });
+  await stack.link(newcomer);
+  const page = await open(browser, await stack.console(newcomer.clerk));
+  await isLive(page);
+  await openChat(page, "Old Friend");
+  await page.locator(".head .history", { hasText: "History is in: 520 messages" }).waitFor({ timeout: 60_000 });
+  const scroller = page.locator(".scroller");
+  const seen = new Set();
+  const scrollUntil = (last, to) => eventually(last, async () => {
+    await scroller.evaluate(to);
+    const all = await bodies(page);
+    assert.ok(all.length <= 400, `${all.length} in the page`);
+    for (const body of all) seen.add(body);
+    return all.includes(last);
+  });
+  const up = (node) => (node.scrollTop = 0);
+  const down = (node) => (node.scrollTop = node.scrollHeight);
+  await scrollUntil("line 1", up);
+  assert.equal((await bodies(page)).includes("line 520"), false);
+  await chat.say("line 521");
+  await page.getByRole("button", { name: "New messages" }).waitFor();
+  await scrollUntil("line 521", down);
+  const expected = Array.from({ length: 521 }, (_, at) => `line ${at + 1}`);
+  assert.deepEqual([...seen].sort(), [...expected].sort());
+  assert.deepEqual(await bodies(page), expected.slice(-400));
+
+  // What is being read stays where it is, whatever moves around it.
+  await scroller.evaluate((node) => (node.scrollTop = 90));
+  const line = page.locator(".message .body", { hasText: /^line 130$/ });
+  const before = await line.evaluate((node) => node.getBoundingClientRect().top);
+  await scroller.evaluate((node) => (node.scrollTop = 70));
+  await eventually("more is above", async () => (await bodies(page)).includes("line 30"));
+  const after = await line.evaluate((node) => node.getBoundingClientRect().top);
+  assert.ok(Math.abs(after - before - 20) < 2, `it moved by ${after - before}`);
+
+  await chat.say("the newest");
+  await page.getByRole("button", { name: "New messages" }).click();
+  await page.locator(".message", { hasText: "the newest" }).waitFor();
+  await eventually("it is at the end", () => scroller.evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight < 5));
+  assert.deepEqual(page.faults, []);
+});
+
 test("a crash of the server loses nothing and doubles nothing", async () => {
   const { chat, page } = await reading("steady", "Greta");
   const said = [];

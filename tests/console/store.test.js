@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Store, Thread } from "../../web/console/customer/store.js";
 import { initials, straight } from "../../web/console/customer/people.js";
+import { MOST, Range } from "../../web/console/customer/range.js";
+import { seenBy } from "../../web/console/customer/seen.js";
 
 const message = (id, timestamp, body = id) => ({ id, matrixEventId: `$${id}`, timestamp, body, sender: { id: "p" }, conversationId: "c" });
 const conversation = (id, more = {}) => ({ id, title: id, unreadCount: 0, lastEventAt: null, lastMessage: null, createdAt: "2026-01-01", ...more });
@@ -64,4 +66,41 @@ test("names are not turned around", () => {
   assert.equal(straight("\u202egnp.exe"), "gnp.exe");
   assert.equal(initials("  👩‍🚀 Ünal "), "👩Ü");
   assert.equal(initials(""), "?");
+});
+
+test("of a long conversation the page has a part, which moves both ways and meets the ends", () => {
+  const all = Array.from({ length: 1_000 }, (_, at) => message(`m${at}`, String(at).padStart(4, "0")));
+  const range = new Range();
+  const shown = () => {
+    const part = range.of(all);
+    assert.ok(part.shown.length <= MOST);
+    return [part.shown[0].id, part.shown.at(-1).id, part.isMoreBefore, part.isMoreBehind];
+  };
+  assert.deepEqual(shown(), ["m600", "m999", true, false]);
+  all.push(message("m1000", "1000"));
+  assert.deepEqual(shown(), ["m601", "m1000", true, false], "it goes along with the newest");
+  range.up(all);
+  all.push(message("m1001", "1001"));
+  assert.deepEqual(shown(), ["m501", "m900", true, true], "and stays where it was moved");
+  for (let nth = 0; nth < 20; nth += 1) range.up(all);
+  assert.deepEqual(shown(), ["m0", "m399", false, true]);
+  for (let nth = 0; nth < 20; nth += 1) range.down(all);
+  assert.deepEqual(shown(), ["m602", "m1001", true, false]);
+  assert.ok(range.around(all, "m300"));
+  assert.deepEqual(shown(), ["m100", "m499", true, true]);
+  assert.ok(!range.around(all, "nobody's"));
+  range.reset();
+  assert.deepEqual(shown(), ["m602", "m1001", true, false]);
+  assert.deepEqual(new Range().of([]), { shown: [], isMoreBefore: false, isMoreBehind: false });
+});
+
+test("a message is seen by whoever read up to it and has said nothing since", () => {
+  const people = new Map([["p", { id: "p", displayName: "Pia" }], ["q", { id: "q", displayName: "Quinn" }], ["me", { id: "me", isSelf: true }]]);
+  const said = (id, by) => ({ ...message(id, id), sender: { id: by } });
+  const all = [said("1", "me"), said("2", "p"), said("3", "me")];
+  const seen = (reads) => [...seenBy(all, new Map(Object.entries(reads)), people)];
+  assert.deepEqual(seen({ p: "3", q: "3" }), [["3", ["Pia", "Quinn"]]]);
+  assert.deepEqual(seen({ p: "1", q: "1" }), [["1", ["Quinn"]]], "an answer says more");
+  assert.deepEqual(seen({ p: "2", me: "3", stranger: "3", q: "not loaded" }), []);
+  assert.deepEqual([...seenBy(all, undefined, people)], []);
 });

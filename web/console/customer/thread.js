@@ -5,6 +5,8 @@ import { count, day, recent } from "../shared/format.js";
 import { typists } from "./list.js";
 import { messageItem } from "./message.js";
 import { initials, nameOf, tint, titleOf } from "./people.js";
+import { Range } from "./range.js";
+import { seenBy, seenText } from "./seen.js";
 
 /** What one person says within this time stands together, in milliseconds. */
 const TOGETHER = 5 * 60_000;
@@ -21,16 +23,25 @@ export function threadView(section, { store, feed }) {
   const down = h("button", { class: "down", type: "button", hidden: true }, "New messages");
   section.append(head, scroller, typing, down);
 
+  const range = new Range();
   let shown;
   let oldest;
+  let newest;
+  let part = range.of([]);
   let isAtEnd = true;
   const toEnd = () => (scroller.scrollTop = scroller.scrollHeight);
   scroller.addEventListener("scroll", () => {
-    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    const isLow = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    isAtEnd = isLow && !part.isMoreBehind;
     if (isAtEnd) down.hidden = true;
-    if (scroller.scrollTop < NEAR && shown) feed.older(shown).catch(() => {});
+    if (!shown) return;
+    if (isLow && part.isMoreBehind) move((messages) => range.down(messages));
+    else if (scroller.scrollTop < NEAR && part.isMoreBefore) move((messages) => range.up(messages));
+    else if (scroller.scrollTop < NEAR) feed.older(shown).catch(() => {});
   }, { passive: true });
   down.addEventListener("click", () => {
+    isAtEnd = true;
+    move(() => range.reset());
     toEnd();
     scroller.focus();
   });
@@ -39,14 +50,24 @@ export function threadView(section, { store, feed }) {
   sizes.observe(items);
 
   const jump = (id) => {
+    if (!document.getElementById(`message-${id}`)) {
+      isAtEnd = false;
+      move((messages) => range.around(messages, id));
+    }
     const target = document.getElementById(`message-${id}`);
     target?.scrollIntoView({ block: "center" });
     target?.focus({ preventScroll: true });
   };
 
-  return (id) => {
+  const move = (how) => {
+    how(store.thread(shown).all);
+    draw(shown);
+  };
+
+  const draw = (id) => {
     if (id !== shown) {
-      [shown, oldest, isAtEnd] = [id, undefined, true];
+      [shown, oldest, newest, isAtEnd] = [id, undefined, undefined, true];
+      range.reset();
       items.replaceChildren();
       down.hidden = true;
     }
@@ -59,24 +80,26 @@ export function threadView(section, { store, feed }) {
     header(head, conversation, { store, feed });
     const messages = thread.all;
     const isPrepended = oldest !== undefined && messages[0]?.id !== oldest && thread.messages.has(oldest);
-    const newest = items.lastElementChild?.dataset.key;
-    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
-    keyed(items, rows(messages, conversation, thread), {
+    // Whoever waits for them at the beginning gets to see them.
+    if (isPrepended && !isAtEnd && !part.isMoreBefore && scroller.scrollTop < scroller.clientHeight) range.up(messages);
+    part = range.of(messages);
+    const hold = isAtEnd ? toEnd : anchored(scroller, items);
+    keyed(items, rows(part.shown, conversation, thread, store.reads.get(id)), {
       key: ({ key }) => key,
       same: ({ mark }) => mark,
-      make: (row) => (row.message ? messageItem(row.message, { ...row, onVersions: (one) => feed.message(one), onJump: jump }) : separator(row)),
+      make: (row) => (row.message ? messageItem(row.message, { ...row, onVersions: (one) => feed.message(one), onJump: jump }) : line(row)),
     });
-    oldest = messages[0]?.id;
     fill(above, thread, () => retry(thread, id));
-    if (isAtEnd) toEnd();
-    else if (isPrepended) scroller.scrollTop = scroller.scrollHeight - fromEnd;
-    else if (newest && messages.length > 0 && items.lastElementChild.dataset.key !== newest) down.hidden = false;
+    hold();
+    if (!isAtEnd && newest && messages.at(-1)?.id !== newest) down.hidden = false;
+    [oldest, newest] = [messages[0]?.id, messages.at(-1)?.id];
 
     const names = typists(store, conversation);
     typing.replaceChildren(...(names.length > 0
       ? [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${new Intl.ListFormat().format(names)} ${names.length === 1 ? "is" : "are"} typing`]
       : []));
   };
+  return draw;
 
   function retry(thread, id) {
     thread.state = "new";
@@ -120,10 +143,24 @@ function history(progress) {
 
 const networkName = (network) => network.charAt(0).toLocaleUpperCase() + network.slice(1);
 
-/** Messages and the days between them. */
-function rows(messages, conversation, thread) {
+/** Keeps the first message that is seen where it is, whatever comes or goes around it. */
+function anchored(scroller, items) {
+  const top = scroller.getBoundingClientRect().top;
+  const anchor = [...items.children].find((node) => node.classList.contains("message") && node.getBoundingClientRect().bottom > top);
+  if (!anchor) return () => {};
+  const { key } = anchor.dataset;
+  const before = anchor.getBoundingClientRect().top;
+  return () => {
+    const node = anchor.isConnected ? anchor : [...items.children].find((one) => one.dataset.key === key);
+    if (node) scroller.scrollTop += node.getBoundingClientRect().top - before;
+  };
+}
+
+/** Messages, the days between them, and who has read up to which. */
+function rows(messages, conversation, thread, reads) {
   const people = new Map((conversation.participants ?? []).map((person) => [person.id, person]));
   for (const { sender } of messages) if (!people.has(sender.id)) people.set(sender.id, sender);
+  const seen = seenBy(messages, reads, people);
   const all = [];
   let before;
   for (const message of messages) {
@@ -133,17 +170,19 @@ function rows(messages, conversation, thread) {
     const continues = !isNewDay && before.sender.id === message.sender.id
       && Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER && before.reactions.length === 0;
     const answered = message.replyTo ? thread.messages.get(message.replyTo) : undefined;
-    const names = message.reactions.map(({ senders }) => senders.map((id) => nameOf(people.get(id))));
+    const reactors = message.reactions.map(({ senders }) => senders.map((id) => nameOf(people.get(id))));
     const { isGroup } = conversation;
-    const mark = JSON.stringify([message, continues, isGroup, answered, names]);
+    const mark = JSON.stringify([message, continues, isGroup, answered, reactors]);
     all.push({ key: message.id, mark, message, continues, isGroup, answered, people });
+    const names = seen.get(message.id);
+    if (names) all.push({ key: `seen ${message.id}`, mark: names.join(), seen: seenText(names, isGroup) });
     before = message;
   }
   return all;
 }
 
-function separator({ today }) {
-  return h("li", { class: "day" }, h("span", {}, today));
+function line({ today, seen }) {
+  return today ? h("li", { class: "day" }, h("span", {}, today)) : h("li", { class: "seen", dir: "auto" }, seen);
 }
 
 function fill(above, thread, retry) {
