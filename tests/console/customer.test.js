@@ -144,6 +144,30 @@ test("of a long conversation only a part is in the page, wherever one reads", as
   assert.deepEqual(page.faults, []);
 });
 
+test("whoever wants everything gone is asked first, and it is gone in every tab", async () => {
+  const { customer, chat, page } = await reading("leaver", "Carol");
+  await chat.say("to be forgotten");
+  const other = await open(browser, await stack.console(customer.clerk));
+  await other.getByText("to be forgotten").first().waitFor();
+  await other.getByRole("link", { name: "Accounts" }).click();
+  await page.getByRole("link", { name: "Accounts" }).click();
+  await page.getByRole("button", { name: "Delete everything…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Delete everything" }).click();
+  assert.ok(await dialog.isVisible(), "the box was not checked");
+  await dialog.getByLabel("Yes, everything").check();
+  assert.deepEqual(await accessibility(page), []);
+  await picture(page, stack, "delete-everything");
+  await dialog.getByRole("button", { name: "Delete everything" }).click();
+  await dialog.waitFor({ state: "detached" });
+  for (const tab of [page, other]) {
+    await tab.getByText("No account is linked yet.").waitFor();
+    await tab.getByRole("link", { name: "Conversations" }).click();
+    await eventually("nothing is left", async () => (await tab.locator(".conversations li").count()) === 0);
+    assert.deepEqual(tab.faults, []);
+  }
+});
+
 test("a crash of the server loses nothing and doubles nothing", async () => {
   const { chat, page } = await reading("steady", "Greta");
   const said = [];

@@ -2,6 +2,7 @@
 
 import { h, keyed } from "../shared/dom.js";
 import { ago, count, moment, number } from "../shared/format.js";
+import { confirm } from "./confirm.js";
 
 const STATUS = {
   PENDING: ["warn", "Waiting"], CONNECTED: ["good", "Connected"], ERROR: ["bad", "Needs attention"], DISCONNECTED: ["", "Disconnected"],
@@ -17,13 +18,15 @@ const REFUSALS = {
 export function accountsView(section, { store, feed }) {
   const items = h("ul", { class: "stack" });
   const empty = h("p", { class: "muted" });
+  const erase = h("p", { class: "erase" }, h("button", { class: "small danger", type: "button", click: () => confirmErase(feed) }, "Delete everything…"));
   section.append(
     h("div", { class: "stack" },
       h("h2", { class: "sheet-title", id: "accounts-title", tabindex: "-1" }, "Accounts"),
-      linkForm(feed), items, empty));
+      linkForm(feed), items, empty, erase));
 
   return () => {
     const all = store.connections;
+    erase.hidden = !all?.length && store.conversations.size === 0;
     empty.hidden = all === undefined ? false : all.length > 0;
     empty.textContent = all === undefined ? "Loading…" : "No account is linked yet.";
     keyed(items, all ?? [], {
@@ -89,32 +92,21 @@ function backfill({ state, roomsTotal, roomsDone, messages }) {
 }
 
 function confirmEnd({ id, name, isGone, feed }) {
-  const purge = h("input", { type: "checkbox", id: "purge" });
-  purge.checked = isGone;
-  purge.disabled = isGone;
-  const answer = h("p", { role: "alert" });
-  const go = h("button", { class: "primary danger", type: "submit" }, isGone ? "Delete" : "Disconnect");
-  const dialog = h("dialog", { "aria-labelledby": "end-title" },
-    h("form", { class: "stack", method: "dialog" },
-      h("h2", { id: "end-title" }, isGone ? "Delete what " : "Disconnect ", h("bdi", {}, name), isGone ? " brought?" : "?"),
-      h("p", {}, isGone ? "Its conversations and messages are deleted for good." : "No new messages come in. What there is stays readable, unless you delete it."),
-      h("label", { class: "check", for: "purge" }, purge, h("span", {}, "Also delete its conversations and messages. This cannot be undone.")),
-      answer,
-      h("div", { class: "row" }, h("button", { class: "push", type: "button", click: () => dialog.close() }, "Keep it"), go)));
-  if (isGone) dialog.querySelector(".check").hidden = true;
-  dialog.addEventListener("close", () => dialog.remove());
-  dialog.querySelector("form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    go.disabled = true;
-    try {
-      await feed.disconnect(id, purge.checked);
-      dialog.close();
-    } catch (error) {
-      answer.className = "notice bad";
-      answer.textContent = `That did not work: ${error.message}`;
-      go.disabled = false;
-    }
+  confirm({
+    title: [isGone ? "Delete what " : "Disconnect ", h("bdi", {}, name), isGone ? " brought?" : "?"],
+    text: isGone ? "Its conversations and messages are deleted for good." : "No new messages come in. What there is stays readable, unless you delete it.",
+    check: { label: "Also delete its conversations and messages. This cannot be undone.", checked: isGone, hidden: isGone },
+    go: isGone ? "Delete" : "Disconnect",
+    work: (purge) => feed.disconnect(id, purge),
   });
-  document.body.append(dialog);
-  dialog.showModal();
+}
+
+function confirmErase(feed) {
+  confirm({
+    title: "Delete everything?",
+    text: "All your accounts are disconnected, and their conversations and messages are deleted for good. You can begin anew.",
+    check: { label: "Yes, everything. This cannot be undone.", required: true },
+    go: "Delete everything",
+    work: () => feed.erase(),
+  });
 }

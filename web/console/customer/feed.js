@@ -155,6 +155,12 @@ export class Feed {
     return connection;
   }
 
+  /** Of the user, everything. */
+  async erase() {
+    await this.#client.deleteAccount();
+    await this.accounts();
+  }
+
   async disconnect(id, purge) {
     await this.#client.disconnectMessenger(id, { purge });
     await this.accounts();
