@@ -137,6 +137,38 @@ test("dead letters are listed without what is in them, and replayed", async () =
   await letter.getByRole("button", { name: "Replay" }).click();
   await letter.locator(".bad-text").waitFor();
   await picture(page, stack, "operator-dead-letters");
+
+  // As if a later version could read what this one cannot.
+  const mended = { event_id: eventId, room_id: chat.roomId, type: "m.room.message", sender: customer.userId, origin_server_ts: Date.now(), content: { msgtype: "m.text", body: "late, but here" } };
+  await stack.sql("UPDATE tributary.dead_letters SET raw = $1 WHERE event_id = $2", [JSON.stringify(mended), eventId]);
+  await letter.getByRole("button", { name: "Replay" }).click();
+  await letter.getByText("taken in").waitFor();
+  await letter.waitFor({ state: "detached" });
+  const [{ id }] = (await stack.api(customer.clerk, "/api/conversations")).items;
+  const { items } = await stack.api(customer.clerk, `/api/conversations/${id}/messages`);
+  assert.ok(items.some(({ body }) => body === "late, but here"), JSON.stringify(items));
+  assert.deepEqual(page.faults, []);
+});
+
+test("an account that is linked elsewhere is imported without a code", async () => {
+  const newcomer = await stack.newcomer("moved", "Mona Moved");
+  const chat = await stack.chat(newcomer, { name: "Old Friend" });
+  const page = await operating();
+  await page.getByRole("link", { name: "Connections" }).click();
+  await page.getByText("Import a connection").click();
+  await page.getByLabel("Clerk user", { exact: true }).fill("nobody at Clerk");
+  await page.getByLabel("Matrix user", { exact: true }).fill(newcomer.userId);
+  await page.getByRole("button", { name: "Import" }).click();
+  await page.locator("section:not([hidden]) .notice.bad").waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  await page.getByLabel("Clerk user", { exact: true }).fill(newcomer.clerk);
+  await picture(page, stack, "operator-import");
+  await page.getByRole("button", { name: "Import" }).click();
+  await page.getByText(`Linked ${newcomer.userId}.`).waitFor();
+  await row(page, newcomer.userId).getByText(newcomer.clerk).waitFor();
+  const mapped = async () => (await stack.api(newcomer.clerk, "/api/conversations")).items.some(({ matrixRoomId }) => matrixRoomId === chat.roomId);
+  await eventually("the customer sees the chat", mapped);
+  // What was refused above is what the browser reports.
   assert.deepEqual(page.faults, []);
 });
 

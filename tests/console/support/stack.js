@@ -3,12 +3,15 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+/** The web client's tests have it already. */
+const pg = createRequire(path.join(ROOT, "web/client/package.json"))("pg");
 const PROGRAM = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "debug/tributary");
 
 /** Asks until the answer is neither false nor undefined. */
@@ -84,6 +87,13 @@ export class Stack {
   /** Makes something happen on the remote side of the bridge. */
   async remote(at, body) {
     return this.#post(`${this.facts.bridge.control_url}${at}`, body);
+  }
+
+  /** Runs a statement on Tributary's database. */
+  async sql(statement, values) {
+    const postgres = new pg.Client({ connectionString: this.facts.postgres.database_url });
+    await postgres.connect();
+    return postgres.query(statement, values).finally(() => postgres.end());
   }
 
   /** What the program prints. */

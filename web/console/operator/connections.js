@@ -2,6 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { ago, count, moment, number } from "../shared/format.js";
+import { importForm } from "./import.js";
 import { action, identifier, pagedTable } from "./table.js";
 
 const TONES = { PENDING: "warn", CONNECTED: "good", ERROR: "bad", DISCONNECTED: "" };
@@ -26,6 +27,6 @@ export function connectionsView(section, admin) {
       }, { describe: `Fetch history of ${remoteName ?? id}` }) },
     ],
   });
-  section.append(table.element);
+  section.append(importForm(admin, table.refresh), table.element);
   return { show: table.refresh };
 }
