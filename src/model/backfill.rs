@@ -20,6 +20,10 @@ pub struct Backfill {
     pub state: String,
     /// Why it ended: `days`, `messages`, `start`, `cancelled`, ...
     pub reason: Option<String>,
+    /// How many days it goes back, from now.
+    pub days: Option<i64>,
+    /// At how many messages it ends.
+    pub max_messages: Option<i64>,
     /// Events read.
     pub fetched: i64,
     /// Messages that were new.

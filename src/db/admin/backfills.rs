@@ -43,6 +43,10 @@ struct Row {
     state: String,
     #[diesel(sql_type = Nullable<Text>)]
     reason: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    days: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    max_messages: Option<i64>,
     #[diesel(sql_type = BigInt)]
     fetched: i64,
     #[diesel(sql_type = BigInt)]
@@ -62,6 +66,7 @@ struct Row {
 }
 
 const COLUMNS: &str = "j.id, j.key AS room_id, r.conversation_id, j.state, j.reason,
+     (j.payload ->> 'days')::bigint AS days, (j.payload ->> 'maxMessages')::bigint AS max_messages,
      coalesce((j.progress ->> 'fetched')::bigint, 0) AS fetched,
      coalesce((j.progress ->> 'stored')::bigint, 0) AS stored,
      (j.progress ->> 'oldestAt')::timestamptz AS oldest_at,
@@ -148,6 +153,8 @@ impl Row {
             conversation_id: self.conversation_id,
             state: self.state,
             reason: self.reason,
+            days: self.days,
+            max_messages: self.max_messages,
             fetched: self.fetched,
             stored: self.stored,
             oldest_at: self.oldest_at,

@@ -3,6 +3,7 @@
 import { bars } from "../shared/chart.js";
 import { h } from "../shared/dom.js";
 import { ago, count, moment, number, timestamp } from "../shared/format.js";
+import { field } from "./field.js";
 import { action, identifier, pagedTable, whileShown } from "./table.js";
 
 const ACTIVE = ["queued", "running", "waiting"];
@@ -41,11 +42,19 @@ export function backfillsView(section, admin) {
   return { show: refresh };
 }
 
-function progress({ state, fetched, stored, oldestAt, reason }) {
-  const isActive = ACTIVE.includes(state);
-  const ended = state === "done" ? 1 : 0;
+const DAY = 86_400_000;
+
+/** About how much is read: it ends with its days, its messages or the room, whichever is first. */
+function share({ state, fetched, oldestAt, days, maxMessages }) {
+  if (!ACTIVE.includes(state)) return state === "done" ? 1 : 0;
+  const back = oldestAt && days ? (Date.now() - Date.parse(oldestAt)) / (days * DAY) : 0;
+  return Math.max(0, Math.min(0.99, Math.max(back, maxMessages ? fetched / maxMessages : 0)));
+}
+
+function progress(job) {
+  const { state, fetched, stored, oldestAt, reason } = job;
   return h("div", { class: "stack tight progress" },
-    isActive && state !== "queued" ? h("progress", { "aria-label": "Running" }) : h("progress", { max: 1, value: ended, "aria-label": state }),
+    h("progress", { max: 1, value: share(job), "aria-label": ACTIVE.includes(state) ? "Read of what is asked for" : state }),
     h("span", { class: "small muted" },
       `${count(fetched, "event")}, ${count(stored, "new message")}`,
       oldestAt && `, back to ${timestamp(oldestAt)}`,
@@ -109,5 +118,3 @@ function form(admin, refresh) {
   });
   return form;
 }
-
-const field = (id, label, input) => h("div", { class: "field" }, h("label", { for: id, class: "small" }, label), input);

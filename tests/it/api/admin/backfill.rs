@@ -65,7 +65,7 @@ async fn a_room_gets_a_job_as_deep_as_was_asked() {
     let job = &jobs[0];
     let expected = json!({
         "id": job["id"], "roomId": ROOM, "conversationId": conversation["id"], "state": "queued",
-        "reason": null, "fetched": 0, "stored": 0, "oldestAt": null, "attempts": 0, "error": null,
+        "reason": null, "days": 90, "maxMessages": 5000, "fetched": 0, "stored": 0, "oldestAt": null, "attempts": 0, "error": null,
         "createdAt": job["createdAt"], "startedAt": null, "finishedAt": null,
     });
     assert_eq!(jobs, [expected]);
