@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 /// Frames that may come at once. A client renews its token once a minute, pings now and
 /// then, and answers a ping each heartbeat.
-const BURST: u32 = 64;
+const BURST: u32 = 256;
 /// After which one more may come.
-const REFILL: Duration = Duration::from_millis(250);
+const REFILL: Duration = Duration::from_millis(100);
 
 /// What is left of it to one socket. Whatever comes counts alike: the dearest, an `auth`,
 /// costs the check of an RSA signature.
@@ -42,18 +42,18 @@ mod tests {
     fn a_burst_is_allowed_and_then_so_many_a_second() {
         let now = Instant::now();
         let mut allowance = Allowance::new(now);
-        assert_eq!(taken(&mut allowance, now), 64);
+        assert_eq!(taken(&mut allowance, now), 256);
         // What was refused has been counted as well: a socket is closed then.
         let mut allowance = Allowance::new(now);
-        assert!((0..64).all(|_| allowance.take(now)));
+        assert!((0..256).all(|_| allowance.take(now)));
         let later = now + Duration::from_secs(2);
-        assert_eq!(taken(&mut allowance, later), 8);
+        assert_eq!(taken(&mut allowance, later), 20);
     }
 
     #[test]
     fn what_nobody_used_does_not_add_up() {
         let now = Instant::now();
         let mut allowance = Allowance::new(now);
-        assert_eq!(taken(&mut allowance, now + Duration::from_hours(1)), 64);
+        assert_eq!(taken(&mut allowance, now + Duration::from_hours(1)), 256);
     }
 }

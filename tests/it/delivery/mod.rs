@@ -2,7 +2,8 @@
 //! received is what the database holds.
 //!
 //! The replicas are processes of the real program. `TRIBUTARY_TEST_DELIVERIES` says how
-//! many frames the readers get in all, `TRIBUTARY_TEST_SEED` what happens.
+//! many frames the readers get in all, `TRIBUTARY_TEST_READERS` how many read for each
+//! customer, `TRIBUTARY_TEST_SEED` what happens.
 
 mod fleet;
 mod reader;
@@ -35,9 +36,12 @@ use self::{
 use crate::support::{postgres::TestDatabase, world::World};
 
 const CUSTOMERS: [&str; 3] = ["alice", "bob", "carol"];
-const READERS_EACH: usize = 3;
+/// For each customer; a replica lets a user have 20 sockets.
+const READERS: u64 = 3;
 const WRITERS: usize = 4;
+/// At least so many, and one for so many deliveries.
 const KILLS: u64 = 6;
+const DELIVERIES_TO_A_KILL: u64 = 20_000;
 const DELIVERIES: u64 = 6_000;
 /// For so many deliveries, on a machine that has better things to do.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -53,7 +57,10 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 async fn every_reader_has_received_what_the_database_holds() {
     let deliveries = setting("TRIBUTARY_TEST_DELIVERIES", DELIVERIES);
     let seed = setting("TRIBUTARY_TEST_SEED", rand::random());
-    note(&format!("{deliveries} deliveries, seed {seed}"));
+    let each = usize::try_from(setting("TRIBUTARY_TEST_READERS", READERS)).unwrap();
+    note(&format!(
+        "{deliveries} deliveries, {each} readers for each customer, seed {seed}"
+    ));
     let begun = Instant::now();
     let database = TestDatabase::new().await;
     let pool = database.pool();
@@ -63,7 +70,7 @@ async fn every_reader_has_received_what_the_database_holds() {
     let received = Arc::new(AtomicU64::new(0));
     let (end, ended) = watch::channel(None);
     let mut readers = JoinSet::new();
-    for nth in 0..CUSTOMERS.len() * READERS_EACH {
+    for nth in 0..CUSTOMERS.len() * each {
         let reader = Reader {
             fleet: Arc::clone(&fleet),
             user_id: users[nth % CUSTOMERS.len()].clone(),
@@ -80,7 +87,8 @@ async fn every_reader_has_received_what_the_database_holds() {
         let writer = Writer::new(Arc::clone(&fleet), nth, random, stopped.clone());
         writers.spawn(writer.write());
     }
-    kill_now_and_then(&fleet, &received, deliveries, seed).await;
+    let kills = KILLS.max(deliveries / DELIVERIES_TO_A_KILL);
+    kill_now_and_then(&fleet, &received, (deliveries, kills), seed).await;
     stop.send_replace(true);
     let pushed: usize = writers.join_all().await.into_iter().sum();
     let truth = truth(&pool).await;
@@ -94,7 +102,7 @@ async fn every_reader_has_received_what_the_database_holds() {
         check(&user_id, &received, &truth[&user_id], &shown);
     }
     note(&format!(
-        "{pushed} events pushed, {} frames received in {:.1?}, over {KILLS} kills",
+        "{pushed} events pushed, {} frames received in {:.1?}, over {kills} kills",
         so_far(&received),
         begun.elapsed(),
     ));
@@ -126,18 +134,23 @@ fn so_far(received: &AtomicU64) -> u64 {
 }
 
 /// Kills a replica after each part of the deliveries.
-async fn kill_now_and_then(fleet: &Fleet, received: &AtomicU64, deliveries: u64, seed: u64) {
+async fn kill_now_and_then(
+    fleet: &Fleet,
+    received: &AtomicU64,
+    (deliveries, kills): (u64, u64),
+    seed: u64,
+) {
     let mut random = StdRng::seed_from_u64(seed);
     let times = u32::try_from(deliveries.div_ceil(DELIVERIES)).unwrap();
     let deadline = Instant::now() + PATIENCE * times;
-    for part in 1..=KILLS + 1 {
-        let enough = deliveries * part / (KILLS + 1);
+    for part in 1..=kills + 1 {
+        let enough = deliveries * part / (kills + 1);
         while so_far(received) < enough {
             let in_time = Instant::now() < deadline;
             assert!(in_time, "only {} of {enough}", so_far(received));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if part <= KILLS {
+        if part <= kills {
             fleet.kill(random.random_range(0..fleet::REPLICAS)).await;
         }
     }
