@@ -1,6 +1,7 @@
-//! The TypeScript client's types are the server's: `web/client/src/generated.ts` is made
-//! from what `/openapi.json` says, which is made from the Rust types. This fails while
-//! the committed file is another one; to write it:
+//! The types of what the TypeScript client shows and of the frames are the server's:
+//! `web/client/src/generated.ts` is made from what `/openapi.json` says, which is made from the
+//! Rust types (what can be called is in `api.generated.ts`, made from the same by a tool of
+//! npm's). This fails while the committed file is another one; to write it:
 //!
 //! ```sh
 //! TRIBUTARY_TEST_UPDATE=1 cargo test --test typescript
@@ -49,7 +50,7 @@ fn the_clients_types_are_the_servers() {
 fn generate() -> String {
     let mut description = api::description();
     description.merge(ws::description());
-    let description = serde_json::to_value(&description).unwrap();
+    let description = api::openapi::document(&description);
     let schemas = description["components"]["schemas"].as_object().unwrap();
     let operations = operations(&description);
 
@@ -70,13 +71,8 @@ fn generate() -> String {
         text += &comment(schema, "");
         writeln!(text, "export type {name} = {};\n", render(schema, "")).unwrap();
     }
-    text += "/** What a web page may call: what it sends, and what is answered. */\n";
-    text += "export interface Operations {\n";
-    for (name, operation) in &operations {
-        text += &comment(operation, "  ");
-        writeln!(text, "  \"{name}\": {};", render_operation(operation)).unwrap();
-    }
-    text + "}\n"
+    text.truncate(text.trim_end().len());
+    text + "\n"
 }
 
 /// What a web page calls: all that takes a Clerk session, but the socket.
@@ -107,32 +103,6 @@ fn answer(operation: &Value) -> Value {
         .find(|(status, _)| status.starts_with('2'))
         .unwrap();
     answer["content"]["application/json"]["schema"].clone()
-}
-
-fn render_operation(operation: &Value) -> String {
-    let parameters = operation["parameters"].as_array();
-    let query: Vec<_> = parameters
-        .into_iter()
-        .flatten()
-        .filter(|parameter| parameter["in"] == "query")
-        .map(|parameter| {
-            let name = parameter["name"].as_str().unwrap();
-            // None is to leave it out.
-            let kind = render(&parameter["schema"], "").replace(" | null", "");
-            format!("{name}?: {kind}")
-        })
-        .collect();
-    let or_none = |schema: Value| match schema {
-        Value::Null => "undefined".to_owned(),
-        schema => render(&schema, ""),
-    };
-    format!(
-        "{{ query: {{ {} }}; body: {}; answer: {} }}",
-        query.join("; "),
-        or_none(request(operation)),
-        or_none(answer(operation)),
-    )
-    .replace("{  }", "{}")
 }
 
 /// A schema as a type; `indent` is that of the line it begins on.
@@ -189,9 +159,7 @@ fn render_kind(kind: &str, schema: &Value, indent: &str) -> String {
 }
 
 fn comment(schema: &Value, indent: &str) -> String {
-    let described = schema["description"]
-        .as_str()
-        .or(schema["summary"].as_str());
+    let described = schema["description"].as_str();
     described.map_or_else(String::new, |text| {
         format!("{indent}/** {} */\n", text.replace('\n', " "))
     })

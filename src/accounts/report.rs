@@ -40,11 +40,13 @@ const MAX_NAME: usize = 255;
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The person's Matrix id.
+    #[schema(example = "@alice:example.org")]
     pub matrix_user_id: String,
     /// The bridge; the first configured one unless given.
     #[serde(default)]
     pub bridge_id: Option<String>,
     /// The id on the network: plain, or as the Matrix id of its ghost.
+    #[schema(example = "1001")]
     #[serde(default)]
     pub bridge_user_id: Option<String>,
     /// The name on the network.
@@ -78,7 +80,7 @@ pub struct Reported {
     /// How it is doing.
     pub status: Status,
     /// What the person types on the web page; none once linked.
-    #[schema(required)]
+    #[schema(required, example = "ABCD2345")]
     pub link_code: Option<String>,
     /// Until when.
     #[serde(serialize_with = "time::milliseconds_opt")]

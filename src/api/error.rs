@@ -9,13 +9,16 @@
 //! and answered without it: no error text carries a token, SQL or a path.
 
 mod api;
+mod described;
 mod matrix;
 mod problem;
 
+pub(in crate::api) use self::described::{Described, described};
 pub use self::{
     api::ApiError,
+    described::{Conflicts, Forbids, Refusals, Unknown},
     matrix::MatrixError,
-    problem::{CONTENT_TYPE, Code, Problem, Refusals},
+    problem::{CONTENT_TYPE, Code, Problem},
 };
 
 use std::time::Duration;

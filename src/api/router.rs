@@ -23,14 +23,13 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// The same, beside something else that is served here and described with it.
 pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
-    let (mut api, mut description) = described_web().split_for_parts();
-    let (operator, of_operator) = operator(&AppState(Arc::clone(&app))).split_for_parts();
-    description.merge(of_operator);
+    let (mut api, _) = web().split_for_parts();
+    let (operator, _) = operator(&AppState(Arc::clone(&app))).split_for_parts();
     if app.config.server.operator_bind.is_none() {
         api = api.merge(operator);
     }
-    let (health, of_health) = status().split_for_parts();
-    description.merge(of_health);
+    let (health, _) = status().split_for_parts();
+    let mut description = description();
     description.merge(others);
     let app = AppState(app);
     let openapi = openapi::route(&description);
@@ -39,14 +38,15 @@ pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
     serve(app, api, router)
 }
 
-/// What `/openapi.json` says of everything but the operator's endpoints and the status.
+/// What the routes say of themselves, also those that are served elsewhere; what
+/// `/openapi.json` says is [`openapi::document`] of it.
 #[must_use]
 pub fn description() -> OpenApi {
-    described_web().into_openapi()
-}
-
-fn described_web() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::Description::openapi()).merge(web())
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(web())
+        .merge(operators(|_, endpoint| endpoint))
+        .merge(status())
+        .into_openapi()
 }
 
 /// What is served at `server.operator_bind`, and nowhere else then.
@@ -95,11 +95,17 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(webhooks::clerk::receive_clerk_webhook))
 }
 
-/// The operator's endpoints. Each call leaves an audit row under the action that stands
-/// beside the endpoint, refused or not; those that share a path have a line each.
+/// The operator's endpoints, each of whose calls leaves an audit row, refused or not.
 fn operator(app: &AppState) -> OpenApiRouter<AppState> {
     let calls = admin::calls::Calls::new(app);
-    let audited = |action, endpoint: UtoipaMethodRouter<AppState>| calls.audited(action, endpoint);
+    operators(|action, endpoint| calls.audited(action, endpoint))
+}
+
+/// The operator's endpoints, and beside each the action of its audit row; those that share
+/// a path have a line each.
+fn operators(
+    audited: impl Fn(&'static str, UtoipaMethodRouter<AppState>) -> UtoipaMethodRouter<AppState>,
+) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(audited(
             "dead_letter.list",

@@ -23,8 +23,10 @@ pub struct AuditRow {
     #[schema(example = "backfill.start")]
     pub action: String,
     /// To what: an id.
+    #[schema(required)]
     pub target: Option<String>,
     /// The address it came from; none for what Tributary did by itself.
+    #[schema(required)]
     pub origin: Option<String>,
     /// `ok`, or the `code` of the error; of a job that has ended its state, such as `done`.
     #[schema(example = "ok")]

@@ -124,13 +124,17 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackfillSummary {
-    /// `idle`, `running` or `done`.
+    /// Whether it is.
+    #[schema(schema_with = super::words::history_state)]
     pub state: String,
     /// Rooms that it sees.
+    #[schema(minimum = 0)]
     pub rooms_total: i64,
     /// Rooms whose history is in.
+    #[schema(minimum = 0)]
     pub rooms_done: i64,
     /// Messages that backfills have stored; those that came by themselves are not counted.
+    #[schema(minimum = 0)]
     pub messages: i64,
 }
 

@@ -14,8 +14,10 @@ pub struct Conversation {
     /// Its id.
     pub id: Uuid,
     /// The Matrix room, the newest one if the portal was re-created.
+    #[schema(example = "!portal:example.org")]
     pub matrix_room_id: String,
     /// The network it is on.
+    #[schema(example = "facebook")]
     pub network: String,
     /// Its name, or in a direct chat the other person's.
     #[schema(required)]
@@ -33,6 +35,7 @@ pub struct Conversation {
     #[schema(required)]
     pub last_message: Option<Message>,
     /// Other people's live messages that the viewer has not read.
+    #[schema(minimum = 0)]
     pub unread_count: i32,
     /// Who is in it; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,12 +15,14 @@ pub struct DeadLetter {
     /// Its Matrix room.
     pub room_id: String,
     /// The room's conversation.
+    #[schema(required)]
     pub conversation_id: Option<Uuid>,
     /// Its Matrix event.
     pub event_id: String,
     /// What is wrong with the event.
     pub error: String,
     /// How long the event's JSON is.
+    #[schema(minimum = 0)]
     pub bytes: i32,
     /// When it arrived.
     #[serde(serialize_with = "super::time::milliseconds")]

@@ -17,11 +17,13 @@ pub struct Message {
     /// Its conversation.
     pub conversation_id: Uuid,
     /// Its Matrix event.
+    #[schema(example = "$Xw9dOxk0FtYKsKqzbrcm7ZpqV3n1yYB0S7nXu5JZP2M")]
     pub matrix_event_id: String,
     /// Who sent it.
     pub sender: Participant,
     /// `msgtype`, or the event's type.
     #[serde(rename = "type")]
+    #[schema(example = "m.text")]
     pub kind: String,
     /// The plain text.
     pub body: String,
@@ -92,6 +94,7 @@ pub struct Reaction {
     /// The emoji, or whatever the key is.
     pub key: String,
     /// How many reacted with it.
+    #[schema(minimum = 1)]
     pub count: i64,
     /// Who, as participants.
     pub senders: Vec<Uuid>,
@@ -105,7 +108,8 @@ pub struct Reaction {
 pub struct Attachment {
     /// Its id; nothing serves it yet.
     pub media_id: Uuid,
-    /// `image`, `video`, `audio`, `voice`, `file` or `sticker`.
+    /// What it is.
+    #[schema(schema_with = super::words::attachment_kind)]
     pub kind: String,
     /// Its name.
     #[schema(required)]
@@ -125,6 +129,7 @@ pub struct Attachment {
     /// Milliseconds.
     #[schema(required)]
     pub duration_ms: Option<i64>,
-    /// `pending`, `stored`, `too_large`, `forbidden`, `missing` or `failed`.
+    /// How far the archive is with it.
+    #[schema(schema_with = super::words::media_state)]
     pub state: String,
 }

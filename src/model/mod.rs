@@ -16,6 +16,7 @@ pub mod portal;
 pub mod room;
 pub mod time;
 pub mod transient;
+pub(crate) mod words;
 
 use uuid::Uuid;
 

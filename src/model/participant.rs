@@ -11,6 +11,7 @@ pub struct Participant {
     /// Their id within the conversation.
     pub id: Uuid,
     /// Their Matrix id.
+    #[schema(example = "@facebook_1001:example.org")]
     pub matrix_user_id: String,
     /// Their id on the network, for a ghost.
     #[schema(required)]
@@ -24,5 +25,6 @@ pub struct Participant {
     /// Whether it is the viewer, as themselves or as their own ghost.
     pub is_self: bool,
     /// `join`, `invite`, `leave`, `ban` or `knock`.
+    #[schema(example = "join")]
     pub membership: String,
 }

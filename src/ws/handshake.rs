@@ -47,7 +47,7 @@ pub(super) struct Sockets {
 /// `ClientFrame` from the client. A browser offers its token as a subprotocol:
 /// `Sec-WebSocket-Protocol: tributary.v1, bearer.<token>`.
 #[utoipa::path(
-    get, path = "/ws", tag = "stream", security(("clerk" = [])),
+    get, path = "/ws", tag = "stream", operation_id = "open_stream", security(("clerk" = [])),
     params(
         ("since" = Option<String>, Query, description = "The cursor after which to go on"),
         ("token" = Option<String>, Query, description = "The session token, where no header can carry it")

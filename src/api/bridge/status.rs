@@ -21,7 +21,11 @@ use crate::{
     post, path = "/api/bridge/{bridgeId}/status", tag = "bridge",
     params(("bridgeId" = String, Path, description = "The bridge, as it is configured")),
     request_body(content = Object, content_type = "application/json"), security(("bridge" = [])),
-    responses((status = 200, description = "Taken", body = Object), Refusals)
+    responses(
+        (status = 200, description = "Taken", body = Object),
+        (status = 408, description = "The body did not arrive in time"),
+        Refusals
+    )
 )]
 pub(in crate::api) async fn push_bridge_state(
     BridgeId(bridge_id): BridgeId,

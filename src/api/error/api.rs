@@ -112,7 +112,8 @@ impl ApiError {
         }
     }
 
-    fn detail(&self) -> Cow<'static, str> {
+    /// For people; what it says may change.
+    pub(super) fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Unauthorized(detail)
             | Self::Forbidden(detail)

@@ -6,7 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
+
+use super::described::codes;
 
 /// The media type of an error.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -26,10 +28,8 @@ pub struct Problem {
     status: u16,
     /// For people; may change.
     detail: String,
-    /// For programs: `unauthorized`, `forbidden`, `not_found`, `method_not_allowed`,
-    /// `invalid_request`, `conflict`, `request_timeout`, `payload_too_large`, `unsupported_media_type`,
-    /// `rate_limited`, `unavailable` or `internal`.
-    #[schema(example = "not_found")]
+    /// For programs.
+    #[schema(schema_with = codes)]
     code: &'static str,
 }
 
@@ -55,42 +55,4 @@ impl IntoResponse for Problem {
         let content_type = [(header::CONTENT_TYPE, CONTENT_TYPE)];
         (status, Extension(Code(self.code)), content_type, Json(self)).into_response()
     }
-}
-
-/// What any operation of the API may answer instead, for its description.
-#[derive(IntoResponses)]
-pub enum Refusals {
-    /// The request is not one (`invalid_request`).
-    #[response(status = 400, content_type = "application/problem+json")]
-    Invalid(Problem),
-    /// No key or session, or none that is known (`unauthorized`).
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(Problem),
-    /// A known caller who may not (`forbidden`).
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(Problem),
-    /// It does not exist, or is not the caller's (`not_found`).
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(Problem),
-    /// It contradicts what is (`conflict`).
-    #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(Problem),
-    /// The body did not arrive in time (`request_timeout`).
-    #[response(status = 408, content_type = "application/problem+json")]
-    TimedOut(Problem),
-    /// The body is too long (`payload_too_large`).
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(Problem),
-    /// The body is not JSON (`unsupported_media_type`).
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedMediaType(Problem),
-    /// Too often; see `Retry-After` (`rate_limited`).
-    #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(Problem),
-    /// Tributary's own fault (`internal`).
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(Problem),
-    /// Not now; see `Retry-After` (`unavailable`).
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(Problem),
 }

@@ -10,7 +10,7 @@ use crate::{
     app::AppState,
     auth::clerk,
     db::{self, health::Work},
-    model::time,
+    model::{time, words},
 };
 
 /// How everything is. Only a database that is down makes it unhealthy: what was
@@ -24,8 +24,9 @@ pub(in crate::api) struct Health {
     version: &'static str,
     /// The database.
     db: Availability,
-    /// What is wrong with it: `unreachable`, `timeout` or `failing`.
+    /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::database_error, required = false)]
     db_error: Option<&'static str>,
     /// Clerk's keys, when last needed.
     clerk: Availability,
@@ -35,6 +36,7 @@ pub(in crate::api) struct Health {
     sync: SyncState,
     /// When a transaction was last taken.
     #[serde(serialize_with = "time::milliseconds_opt")]
+    #[schema(required)]
     last_transaction_at: Option<DateTime<Utc>>,
 }
 
@@ -62,7 +64,7 @@ enum SyncState {
 
 /// How everything is.
 #[utoipa::path(
-    get, path = "/healthz", tag = "health",
+    get, path = "/healthz", tag = "health", operation_id = "get_health",
     responses((status = 200, description = "The database is up", body = Health),
         (status = 503, description = "The database is down", body = Health))
 )]

@@ -12,7 +12,10 @@ pub(in crate::api) struct Alive {
 }
 
 /// Whether the process answers. A failure means: restart it.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "It does", body = Alive)))]
+#[utoipa::path(
+    get, path = "/livez", tag = "health", operation_id = "get_liveness",
+    responses((status = 200, description = "It does", body = Alive))
+)]
 pub(in crate::api) async fn livez() -> Json<Alive> {
     Json(Alive { ok: true })
 }

@@ -8,6 +8,7 @@ use super::PATIENCE;
 use crate::{
     app::AppState,
     db::{self, migrate},
+    model::words,
 };
 
 /// Whether to send requests here.
@@ -15,14 +16,15 @@ use crate::{
 pub(in crate::api) struct Readiness {
     /// Whether it is.
     ready: bool,
-    /// Why not: `draining`, `database` or `migrations`.
+    /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::unready, required = false)]
     reason: Option<&'static str>,
 }
 
 /// Whether the database can be reached and is migrated, and no shutdown has begun.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health",
+    get, path = "/readyz", tag = "health", operation_id = "get_readiness",
     responses((status = 200, description = "Ready", body = Readiness),
         (status = 503, description = "Not ready", body = Readiness))
 )]

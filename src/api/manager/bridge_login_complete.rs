@@ -6,7 +6,7 @@ use crate::{
     accounts::{Report, Reported},
     api::{
         ApiError,
-        error::Refusals,
+        error::{Forbids, Refusals},
         extract::{ClientIp, JsonBody, ManagerKey},
     },
     app::AppState,
@@ -20,7 +20,7 @@ const LONGEST: usize = 16 * 1024;
 #[utoipa::path(
     post, path = "/api/manager/bridge-login-complete", tag = "manager",
     request_body = Report, security(("manager" = [])),
-    responses((status = 200, description = "The connection, and the code for the web page", body = Reported), Refusals)
+    responses((status = 200, description = "The connection, and the code for the web page", body = Reported), Forbids, Refusals)
 )]
 pub(in crate::api) async fn complete_bridge_login(
     _: ManagerKey,

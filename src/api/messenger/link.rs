@@ -8,7 +8,7 @@ use crate::{
     accounts::{Error, Refused},
     api::{
         ApiError,
-        error::Refusals,
+        error::{Conflicts, Refusals, Unknown},
         extract::{ClientIp, JsonBody, Viewer},
     },
     app::AppState,
@@ -30,7 +30,7 @@ pub(in crate::api) struct Link {
 #[utoipa::path(
     post, path = "/api/messenger/link", tag = "messenger",
     request_body = Link, security(("clerk" = [])),
-    responses((status = 200, description = "The connection, linked", body = Connection), Refusals)
+    responses((status = 200, description = "The connection, linked", body = Connection), Conflicts, Unknown, Refusals)
 )]
 pub(in crate::api) async fn link_connection(
     viewer: Viewer,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     api::{
         ApiError,
-        error::Refusals,
+        error::{Refusals, Unknown},
         extract::{Viewer, parse_id},
     },
     app::AppState,
@@ -44,14 +44,17 @@ pub(in crate::api) struct Statuses {
 
 /// How the caller's connections are doing.
 #[utoipa::path(
-    get, path = "/api/messenger/status", tag = "messenger", params(Only), security(("clerk" = [])),
-    responses((status = 200, description = "The connections", body = Statuses), Refusals)
+    get, path = "/api/messenger/status", tag = "messenger",
+    operation_id = "get_messenger_status", params(Only), security(("clerk" = [])),
+    responses((status = 200, description = "The connections", body = Statuses), Unknown, Refusals)
 )]
 pub(in crate::api) async fn messenger_status(
     viewer: Viewer,
     State(app): State<AppState>,
-    Query(Only { connection_id }): Query<Only>,
+    only: Result<Query<Only>, QueryRejection>,
 ) -> Result<Json<Statuses>, ApiError> {
+    let Query(Only { connection_id }) =
+        only.map_err(|_| ApiError::invalid("connectionId can't be read"))?;
     let only = match &connection_id {
         Some(id) => Some(parse_id(id).ok_or(ApiError::NotFound)?),
         None => None,

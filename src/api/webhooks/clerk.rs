@@ -10,7 +10,6 @@ use crate::{
     accounts::Delivery,
     api::{
         ApiError,
-        error::Refusals,
         extract::{ClientIp, read_body},
     },
     app::AppState,
@@ -26,12 +25,22 @@ const LIMIT: usize = 256 * 1024;
 #[utoipa::path(
     post, path = "/webhooks/clerk", tag = "webhooks",
     params(
-        ("svix-id" = String, Header, description = "The delivery's id"),
+        ("svix-id" = String, Header, min_length = 1, max_length = 255, description = "The delivery's id"),
         ("svix-timestamp" = i64, Header, description = "When it was sent, in seconds since 1970"),
         ("svix-signature" = String, Header, description = "`v1,` and base64, several with spaces between"),
     ),
     request_body(content = Object, content_type = "application/json"),
-    responses((status = 200, description = "It was taken, or is nobody's business"), Refusals)
+    responses(
+        (status = 200, description = "It was taken, or is nobody's business"),
+        (status = 400, description = "A header is missing, or the body broke off"),
+        (status = 401, description = "Not signed by this endpoint's secret, or not now"),
+        (status = 404, description = "No `clerk.webhook_secret` is configured"),
+        (status = 408, description = "The body did not arrive in time"),
+        (status = 413, description = "The body is too long"),
+        (status = 429, description = "Too often"),
+        (status = 500, description = "Tributary's own fault"),
+        (status = 503, description = "Not now")
+    )
 )]
 pub(in crate::api) async fn receive_clerk_webhook(
     ClientIp(origin): ClientIp,

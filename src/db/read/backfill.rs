@@ -25,6 +25,7 @@ pub struct Progress {
     pub conversation_id: Uuid,
     /// The state of the job.
     #[diesel(sql_type = Text)]
+    #[schema(schema_with = crate::model::words::job_state)]
     pub state: String,
     /// Messages that it brought.
     #[diesel(sql_type = BigInt)]

@@ -68,17 +68,27 @@ async fn every_operation_says_what_it_wants_and_how_it_refuses() {
             .clone();
         let defined = &description["components"]["securitySchemes"][&scheme];
         assert_eq!(defined["scheme"], "bearer", "{method} {path}");
-        for (status, response) in operation["responses"].as_object().unwrap() {
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            let response = resolved(&description, response);
             assert!(
                 response["description"].is_string(),
                 "{method} {path} {status}"
             );
         }
-        for status in ["400", "401", "404", "503"] {
-            let response = &operation["responses"][status]["content"]["application/problem+json"];
+        for status in ["401", "429", "500", "503"] {
+            let response = resolved(&description, &responses[status]);
+            let response = &response["content"]["application/problem+json"];
             assert!(response.is_object(), "{method} {path} {status}");
         }
     }
+}
+
+fn resolved<'d>(description: &'d Value, response: &'d Value) -> &'d Value {
+    let reference = response["$ref"].as_str();
+    reference.map_or(response, |to| {
+        description.pointer(to.trim_start_matches('#')).unwrap()
+    })
 }
 
 /// A `$ref` to nothing breaks every generated client.

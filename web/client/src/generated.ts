@@ -8,16 +8,16 @@ export type Attachment = {
   filename: string | null;
   /** Pixels. */
   height: number | null;
-  /** `image`, `video`, `audio`, `voice`, `file` or `sticker`. */
-  kind: string;
+  /** What it is. */
+  kind: "image" | "video" | "audio" | "voice" | "file" | "sticker";
   /** Its id; nothing serves it yet. */
   mediaId: string;
   /** Its MIME type. */
   mimeType: string | null;
   /** Bytes. */
   size: number | null;
-  /** `pending`, `stored`, `too_large`, `forbidden`, `missing` or `failed`. */
-  state: string;
+  /** How far the archive is with it. */
+  state: "pending" | "stored" | "too_large" | "forbidden" | "missing" | "failed";
   /** Pixels. */
   width: number | null;
 };
@@ -30,8 +30,8 @@ export type BackfillProgress = {
   conversationId: string;
   /** The time of the oldest event read so far. */
   oldestAt: string | null;
-  /** The state of the job. */
-  state: string;
+  /** Its state; what is `waiting` is tried again. */
+  state: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled";
   /** Messages that it brought. */
   stored: number;
 };
@@ -44,8 +44,8 @@ export type BackfillSummary = {
   roomsDone: number;
   /** Rooms that it sees. */
   roomsTotal: number;
-  /** `idle`, `running` or `done`. */
-  state: string;
+  /** Whether it is coming in, or is in. */
+  state: "idle" | "running" | "done";
 };
 
 /** A frame from the client. Strict: what is not exactly this is malformed. */
@@ -250,40 +250,9 @@ export type Message = {
 };
 
 /** A page of a list. */
-export type Page_Message = {
+export type MessagePage = {
   /** The items. */
-  items: Array<{
-    /** Files that came with it. */
-    attachments: Array<Attachment>;
-    /** The plain text. */
-    body: string;
-    /** Its conversation. */
-    conversationId: string;
-    /** When it was redacted. */
-    deletedAt: string | null;
-    /** When the shown version was written. */
-    editedAt: string | null;
-    /** HTML, safe to show. */
-    formattedBody: string | null;
-    /** Whether it reached the homeserver more than ten minutes after its own time. */
-    historical: boolean;
-    /** Its id. */
-    id: string;
-    /** Its Matrix event. */
-    matrixEventId: string;
-    /** Who reacted, per key. */
-    reactions: Array<Reaction>;
-    /** The message it answers, when that is known. */
-    replyTo: string | null;
-    /** Who sent it. */
-    sender: Participant;
-    /** The root of its thread, when that is known. */
-    threadRoot: string | null;
-    /** When it was sent. */
-    timestamp: string;
-    /** `msgtype`, or the event's type. */
-    type: string;
-  }>;
+  items: Array<Message>;
   /** The `cursor` of the next page; null at the end. */
   nextCursor: string | null;
 };
@@ -308,8 +277,8 @@ export type Participant = {
 
 /** An error as it is sent (RFC 9457). */
 export type Problem = {
-  /** For programs: `unauthorized`, `forbidden`, `not_found`, `method_not_allowed`, `invalid_request`, `conflict`, `request_timeout`, `payload_too_large`, `unsupported_media_type`, `rate_limited`, `unavailable` or `internal`. */
-  code: string;
+  /** For programs; stable. */
+  code: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal" | "unavailable";
   /** For people; may change. */
   detail: string;
   /** The HTTP status. */
@@ -365,27 +334,3 @@ export type Version = {
   /** HTML, safe to show. */
   formattedBody: string | null;
 };
-
-/** What a web page may call: what it sends, and what is answered. */
-export interface Operations {
-  /** Erases everything of the caller: all connections with their conversations, messages and files that no other customer holds. It is out of sight when this answers; what is much is deleted soon after. May be repeated. The user stays signed in at Clerk, and may begin anew. */
-  "DELETE /api/account": { query: {}; body: undefined; answer: undefined };
-  /** Ends a connection; what it saw stays readable unless it is purged: then it is out of sight when this answers, and what is much is deleted soon after. May be repeated, also to purge later. */
-  "DELETE /api/messenger/connections/{id}": { query: { purge?: boolean }; body: undefined; answer: undefined };
-  /** The caller's conversations, those with the newest messages first. */
-  "GET /api/conversations": { query: { limit?: number; cursor?: string }; body: undefined; answer: ConversationList };
-  /** One of the caller's conversations, with its participants. */
-  "GET /api/conversations/{id}": { query: {}; body: undefined; answer: Conversation };
-  /** The messages of one of the caller's conversations, the newest first. */
-  "GET /api/conversations/{id}/messages": { query: { limit?: number; cursor?: string }; body: undefined; answer: Page_Message };
-  /** A message that the caller may see, with the event's full content; a redacted one has none. */
-  "GET /api/messages/{id}": { query: {}; body: undefined; answer: FullMessage };
-  /** How the caller's connections are doing. */
-  "GET /api/messenger/status": { query: { connectionId?: string }; body: undefined; answer: Statuses };
-  /** Marks everything in a conversation as read, for the caller; answers the conversation. */
-  "POST /api/conversations/{id}/read": { query: {}; body: undefined; answer: Conversation };
-  /** Makes sure that the caller has a connection: the one that is linked, or one that waits for its code. */
-  "POST /api/messenger/connect": { query: {}; body: undefined; answer: Connection };
-  /** Redeems a code: the connection becomes the caller's. */
-  "POST /api/messenger/link": { query: {}; body: Link; answer: Connection };
-}

@@ -6,7 +6,7 @@ use crate::{
     api::{
         ApiError,
         admin::calls::{AdminCall, Committed},
-        error::Refusals,
+        error::{Conflicts, Refusals},
         extract::{AdminKey, PathId},
     },
     app::AppState,
@@ -18,7 +18,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/api/admin/backfill/{id}/cancel", tag = "admin",
     params(("id" = Uuid, Path, description = "The backfill")), security(("admin" = [])),
-    responses((status = 200, description = "It is called off", body = Backfill), Refusals)
+    responses((status = 200, description = "It is called off", body = Backfill), Conflicts, Refusals)
 )]
 pub(in crate::api) async fn cancel_backfill(
     _: AdminKey,

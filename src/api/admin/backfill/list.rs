@@ -15,7 +15,7 @@ use crate::{
         admin::backfills::{self, Place},
         jobs::JobState,
     },
-    model::backfill::Backfill,
+    model::{backfill::Backfill, words},
 };
 
 /// Which backfills.
@@ -23,8 +23,8 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Only {
-    /// Only those that are `queued`, `running`, `waiting`, `done`, `failed` or `cancelled`.
-    #[param(value_type = Option<String>)]
+    /// Only those in this state.
+    #[param(schema_with = words::job_state, required = false)]
     state: Option<JobState>,
     /// Only those of this Matrix room.
     #[param(value_type = Option<String>)]

@@ -11,7 +11,7 @@ use crate::{
     api::{
         ApiError,
         admin::calls::{AdminCall, Committed},
-        error::Refusals,
+        error::{Conflicts, Refusals, Unknown},
         extract::{AdminKey, JsonBody, is_storable_id},
     },
     app::AppState,
@@ -58,7 +58,7 @@ pub(in crate::api) struct Started {
 #[utoipa::path(
     post, path = "/api/admin/backfill", tag = "admin",
     request_body = Start, security(("admin" = [])),
-    responses((status = 202, description = "Queued", body = Started), Refusals)
+    responses((status = 202, description = "Queued", body = Started), Conflicts, Unknown, Refusals)
 )]
 pub(in crate::api) async fn start_backfill(
     _: AdminKey,

@@ -7,7 +7,7 @@ use crate::{
     api::{
         ApiError,
         admin::calls::{AdminCall, Committed},
-        error::Refusals,
+        error::{Conflicts, Refusals},
         extract::{AdminKey, JsonBody},
     },
     app::AppState,
@@ -23,6 +23,7 @@ use crate::{
     responses(
         (status = 201, description = "The connection, linked", body = Account),
         (status = 200, description = "The connection, which was linked before", body = Account),
+        Conflicts,
         Refusals
     )
 )]

@@ -6,7 +6,7 @@ use crate::{
     api::{
         ApiError,
         admin::calls::{AdminCall, Committed},
-        error::Refusals,
+        error::{Conflicts, Refusals},
         extract::{AdminKey, PathId},
     },
     app::AppState,
@@ -19,7 +19,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/api/admin/dead-letters/{id}/replay", tag = "admin",
     params(("id" = Uuid, Path, description = "The letter")), security(("admin" = [])),
-    responses((status = 200, description = "What became of the event", body = Replay), Refusals)
+    responses((status = 200, description = "What became of the event", body = Replay), Conflicts, Refusals)
 )]
 pub(in crate::api) async fn replay_dead_letter(
     _: AdminKey,

@@ -18,6 +18,7 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Queued {
     /// How many jobs.
+    #[schema(minimum = 0)]
     jobs: usize,
     /// How many of them look for rooms that nobody told of: one a bridge.
     bridges: usize,

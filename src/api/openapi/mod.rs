@@ -1,8 +1,17 @@
 //! `GET /openapi.json`: the API's description, made from the routes themselves.
+//!
+//! An endpoint's `#[utoipa::path]` says what is its own. What follows from how it is made
+//! is added here to all of them: what it can be refused with ([`refusals`]), and names
+//! that generated clients are good with ([`names`]).
+
+mod names;
+mod queries;
+mod refusals;
 
 use std::future::ready;
 
 use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
+use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -18,6 +27,24 @@ use super::error::{ApiError, Problem};
         description = "Bridged Messenger chats as data. Times are RFC 3339 UTC with milliseconds, ids are \
                        UUIDv7; errors are `application/problem+json` (RFC 9457) with a stable `code`."
     ),
+    servers((url = "/", description = "Where this description is served")),
+    tags(
+        (name = "conversations", description = "A viewer's chats and what is said in them"),
+        (name = "messages", description = "Single messages"),
+        (name = "search", description = "Finding messages"),
+        (name = "media", description = "Files that came with messages, and pictures"),
+        (name = "analytics", description = "Numbers about a viewer's chats"),
+        (name = "export", description = "Everything of a viewer's, to take along"),
+        (name = "messenger", description = "A viewer's own connections to Messenger"),
+        (name = "account", description = "Everything of a viewer's at once"),
+        (name = "stream", description = "What happens, as it happens"),
+        (name = "manager", description = "For the desktop companion"),
+        (name = "bridge", description = "For the bridges"),
+        (name = "webhooks", description = "For Clerk"),
+        (name = "admin", description = "For the operator; every call leaves an audit row"),
+        (name = "health", description = "How Tributary is; needs no token"),
+    ),
+    paths(openapi),
     components(schemas(Problem)),
     modifiers(&Schemes)
 )]
@@ -41,12 +68,36 @@ impl Modify for Schemes {
     }
 }
 
+/// The description as it is served, of what the routes say of themselves.
+#[must_use]
+pub fn document(described: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = json!(described);
+    names::improve(&mut document);
+    queries::clean(&mut document);
+    refusals::add(&mut document);
+    document
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "health", operation_id = "get_description",
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = Object),
+        (status = 429, description = "Too often"),
+        (status = 500, description = "Tributary's own fault")
+    )
+)]
+fn openapi(document: &Value) -> Result<Bytes, ApiError> {
+    let json = serde_json::to_vec(document).map_err(ApiError::internal)?;
+    Ok(json.into())
+}
+
 /// Serves a description, as it stands when the router is built. It is written down once:
 /// axum clones what a route holds for each request, also for one that is refused.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(
-    description: &utoipa::openapi::OpenApi,
+    described: &utoipa::openapi::OpenApi,
 ) -> Router<S> {
-    let json = description.to_json().map(Bytes::from).ok();
+    let json = openapi(&document(described)).ok();
     let answer = move || {
         let json = json.clone();
         let json = json.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("no description")));
@@ -73,7 +124,8 @@ mod tests {
             to_bytes(answer.into_body(), usize::MAX).await.unwrap()
         };
         let (first, second) = (ask().await, ask().await);
-        assert!(first.starts_with(b"{\"openapi\":"));
+        let read: Value = serde_json::from_slice(&first).unwrap();
+        assert!(read["openapi"].as_str().unwrap().starts_with("3.1"));
         assert_eq!(first.as_ptr(), second.as_ptr());
     }
 }
