@@ -1,5 +1,7 @@
+export { createApi, type AnswerOf, type Api, type ApiOptions, type RequestOf } from "./api.js";
+export type { components, operations, paths } from "./api.generated.js";
 export { TributaryClient, type ClientOptions, type FollowOptions, type Paging } from "./client.js";
-export { TributaryError } from "./errors.js";
+export { TributaryError, type ErrorCode } from "./errors.js";
 export type { Frame, FrameOf, ResyncFrame } from "./frames.js";
 export { frames, type FramesOptions } from "./frames-of.js";
 export type {
@@ -11,7 +13,7 @@ export type {
   ConversationList,
   FullMessage,
   Message,
-  Page_Message as MessagePage,
+  MessagePage,
   Participant,
   Reaction,
   ServerFrame,

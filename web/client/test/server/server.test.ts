@@ -44,6 +44,24 @@ async function discovered(server: Tributary, { conversations, bodies }: Page) {
 }
 
 describe("the real server", () => {
+  test("answers what the types of its description say", async () => {
+    const tab = page(server);
+    await tab.live();
+    const { id, room } = await discovered(server, tab);
+    for (const body of numbered(0, 7)) await server.says(room, body);
+    await tab.has(7);
+    const { api } = tab.client;
+    const bodies: string[] = [];
+    const messages = api.items("/api/conversations/{id}/messages", { path: { id }, query: { limit: 2 } });
+    for await (const { body } of messages) bodies.push(body);
+    expect(bodies.slice(0, 7).sort()).toEqual(numbered(0, 7));
+    expect(await api.get("/api/conversations/{id}", { path: { id } })).toMatchObject({ id, matrixRoomId: room });
+    const nobodys = api.get("/api/messages/{id}", { path: { id } });
+    await expect(nobodys).rejects.toMatchObject({ code: "not_found", status: 404 });
+    const query = { query: { limit: 201 } };
+    await expect(api.get("/api/conversations", query)).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
   test("loses and doubles nothing when it is killed, whoever is away meanwhile", async () => {
     const tab = page(server);
     const { client, stream, sockets, bodies, states, live, has } = tab;
