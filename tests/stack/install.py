@@ -1,4 +1,4 @@
-"""What all stacks of a checkout share: Synapse's venv and the Go binaries."""
+"""What all stacks of a checkout share: Synapse's venv and the Go binaries; and the venv of tests/contract."""
 
 import hashlib
 import os
@@ -12,13 +12,20 @@ from state import StackError
 HERE = Path(__file__).resolve().parent
 BRIDGE = HERE.parent / "bridge"
 REQUIREMENTS = HERE / "requirements.txt"
+OF_CONTRACT = HERE.parent / "contract" / "requirements.txt"
 
 
-def install(cache: Path) -> None:
+def install(cache: Path, with_contract: bool = False) -> None:
     """Brings the cache up to date; a stamp of the inputs makes the second time fast."""
     cache.mkdir(parents=True, exist_ok=True)
-    _unless_stamped(cache / "venv.stamp", stamp_of_venv(), lambda: _make_venv(cache / "venv"))
+    _venv(cache / "venv", REQUIREMENTS)
+    if with_contract:
+        _venv(cache / "contract", OF_CONTRACT)
     _unless_stamped(cache / "bin.stamp", stamp_of_binaries(), lambda: _build(cache / "bin"))
+
+
+def _venv(venv: Path, requirements: Path) -> None:
+    _unless_stamped(venv.with_suffix(".stamp"), stamp_of_venv(requirements), lambda: _make_venv(venv, requirements))
 
 
 def _unless_stamped(stamp: Path, wanted: str, make) -> None:
@@ -37,9 +44,9 @@ def digest(parts: list[bytes]) -> str:
     return whole.hexdigest()
 
 
-def stamp_of_venv() -> str:
-    """Changes with Synapse's version and Python's."""
-    return digest([sys.version.encode(), REQUIREMENTS.read_bytes()])
+def stamp_of_venv(requirements: Path = REQUIREMENTS) -> str:
+    """Changes with what is in it, Synapse unless another list is given, and with Python's version."""
+    return digest([sys.version.encode(), requirements.read_bytes()])
 
 
 def stamp_of_binaries() -> str:
@@ -48,13 +55,13 @@ def stamp_of_binaries() -> str:
     return digest([part for path in files for part in (str(path.relative_to(BRIDGE)).encode(), path.read_bytes())])
 
 
-def _make_venv(venv: Path) -> None:
-    print(f"stack: installing Synapse into {venv}", flush=True)
+def _make_venv(venv: Path, requirements: Path) -> None:
+    print(f"stack: installing {requirements.parent.name}/{requirements.name} into {venv}", flush=True)
     shutil.rmtree(venv, ignore_errors=True)
     _run([sys.executable, "-m", "venv", venv])
     # The list is complete, so nothing is resolved; wheels only, so nothing is compiled.
     _run([venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-          "--only-binary", ":all:", "-r", REQUIREMENTS])
+          "--only-binary", ":all:", "-r", requirements])
 
 
 def _build(target: Path) -> None:

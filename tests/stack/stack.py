@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A whole Matrix installation for tests: Postgres, Synapse, a bridge and a switch.
 
-    stack.py install --cache DIR                    Synapse's venv, the bridge's and the switch's binaries
+    stack.py install --cache DIR [--with-contract]  Synapse's venv, the bridge's and the switch's binaries;
+                                                    also the venv of tests/contract
     stack.py history --cache DIR                    a long history, made once and kept in the cache
     stack.py init    --dir DIR --cache DIR [...]    ports, secrets and configuration of one stack
     stack.py up      --dir DIR COMPONENT...         start in this order, wait until each is healthy
@@ -40,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--dir", type=Path, required=True)
         return sub
 
-    command("install", on_dir=False).add_argument("--cache", type=Path, required=True)
+    install_ = command("install", on_dir=False)
+    install_.add_argument("--cache", type=Path, required=True)
+    install_.add_argument("--with-contract", action="store_true")
     command("history", on_dir=False).add_argument("--cache", type=Path, required=True)
     init = command("init")
     init.add_argument("--cache", type=Path, required=True)
@@ -72,7 +75,7 @@ def print_status(stack: Stack, as_json: bool) -> None:
 def run(args: argparse.Namespace) -> None:
     """Does what the command line says."""
     if args.command == "install":
-        install.install(args.cache.resolve())
+        install.install(args.cache.resolve(), args.with_contract)
         return
     if args.command == "history":
         history.make(args.cache.resolve())
