@@ -15,6 +15,7 @@ use crate::{
     ingest::Ingest,
     limits::Limits,
     matrix::bridges::Bridges,
+    media::Store,
     operator::Operator,
     sessions::Sessions,
     stream::Feed,
@@ -34,6 +35,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Does what the operator asks for.
     pub operator: Operator,
+    /// Keeps files.
+    pub media: Store,
     /// Tells sockets that there is something new.
     pub feed: Feed,
     /// Counts what addresses and users ask for.
@@ -101,7 +104,9 @@ impl App {
                 ApiKeyRing::new(&config::ApiKeys(vec![token])),
             ))
         };
+        let media = Store::open(&config.media)?;
         // Nobody needs them again: what remains in memory are the hashes.
+        config.media.secret_access_key = None;
         let manager_keys = ApiKeyRing::new(&mem::take(&mut config.manager.api_key));
         let admin_keys = ApiKeyRing::new(&mem::take(&mut config.admin.api_key));
         Ok(Self {
@@ -122,6 +127,7 @@ impl App {
             admin_keys,
             bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
             health: HealthState::new(),
+            media,
             config,
             db,
             bridges,

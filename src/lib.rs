@@ -16,6 +16,7 @@
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
 //! - [`limits`]: how much an address and a user may ask for
 //! - [`db`]: the only room that knows diesel
+//! - [`media`]: the store of files, their types, their decryption
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
 //! - [`fold`]: pure: what an event changes
 //! - [`app`], [`telemetry`]: what they have in common
@@ -37,6 +38,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod limits;
 pub mod matrix;
+pub mod media;
 pub mod model;
 pub mod operator;
 pub mod server;

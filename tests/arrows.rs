@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     (
         "accounts",
         &[
@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
         "app",
         &[
             "accounts", "auth", "clock", "config", "db", "health", "ingest", "limits", "matrix",
-            "operator", "sessions", "stream",
+            "media", "operator", "sessions", "stream",
         ],
     ),
     ("auth", &["clock", "config"]),
@@ -72,6 +72,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("limits", &["config"]),
     ("main", &[]),
     ("matrix", &["config", "model"]),
+    ("media", &["config", "model"]),
     ("model", &[]),
     ("operator", &["config", "db", "ingest", "model"]),
     ("server", &["limits"]),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -13,6 +14,8 @@ use super::{
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("store", Kind::Text),
+    Key::new("access_key_id", Kind::Secret),
+    Key::new("secret_access_key", Kind::Secret),
     Key::new("max_bytes", Kind::Number(1, i64::MAX as u64)),
     Key::new("allowed_types", Kind::Texts),
     Key::new("concurrent", Kind::Number(1, 64)),
@@ -23,9 +26,15 @@ pub(super) const KEYS: &[Key] = &[
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
-    /// `file:<folder>` or `s3://bucket?endpoint=...`.
+    /// `file:<folder>` or `s3://bucket[/prefix]?endpoint=...&region=...&path_style=...`.
     #[serde(serialize_with = "masked::store")]
     pub store: String,
+    /// The key of an S3 store; the usual variables of AWS if it is not given.
+    #[serde(serialize_with = "masked::secret")]
+    pub access_key_id: Option<SecretString>,
+    /// And its secret.
+    #[serde(serialize_with = "masked::secret")]
+    pub secret_access_key: Option<SecretString>,
     /// The largest file kept, in bytes.
     pub max_bytes: u64,
     /// MIME types that are kept; `*` stands for any part.
@@ -40,6 +49,8 @@ impl Default for Media {
     fn default() -> Self {
         Self {
             store: "file:./data/media".to_owned(),
+            access_key_id: None,
+            secret_access_key: None,
             max_bytes: 104_857_600,
             allowed_types: vec!["*/*".to_owned()],
             concurrent: 5,
@@ -69,6 +80,25 @@ impl Media {
         if !known {
             let right = "`file:./data/media` or `s3://bucket?endpoint=https://...`";
             report.add("media.store", "is no media store", right);
+        }
+        match (&self.access_key_id, &self.secret_access_key) {
+            (Some(_), None) => {
+                let what = "has no secret beside it";
+                report.add(
+                    "media.access_key_id",
+                    what,
+                    "give media.secret_access_key too",
+                );
+            }
+            (None, Some(_)) => {
+                let what = "is of no key";
+                report.add(
+                    "media.secret_access_key",
+                    what,
+                    "give media.access_key_id too",
+                );
+            }
+            _ => {}
         }
         if !self.allowed_types.iter().all(|pattern| is_pattern(pattern)) {
             let right = "MIME types such as `image/png`, `image/*` or `*/*`";
@@ -111,6 +141,26 @@ mod tests {
         }
         for store in ["./media", "file:", "gs://bucket", "s3://", "s3:bucket"] {
             assert_eq!(wrong(store, "image/svg+xml"), ["media.store"], "{store}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_a_secret_and_a_secret_a_key() {
+        let one = || Some(SecretString::from("x"));
+        for (id, secret, wrong) in [
+            (None, None, None),
+            (one(), one(), None),
+            (one(), None, Some("media.access_key_id")),
+            (None, one(), Some("media.secret_access_key")),
+        ] {
+            let mut report = Report::default();
+            let media = Media {
+                access_key_id: id,
+                secret_access_key: secret,
+                ..Media::default()
+            };
+            media.check(&mut report);
+            assert_eq!(report.keys().into_iter().next(), wrong);
         }
     }
 

@@ -10,6 +10,7 @@ pub mod ephemeral;
 pub mod erasure;
 pub mod frame;
 pub mod incoming;
+pub mod media;
 pub mod message;
 pub mod participant;
 pub mod portal;
