@@ -20,7 +20,8 @@ use crate::{
         connection_rooms,
         erasures::{self, Counts, sweep},
         jobs::{self, NewJob},
-        media, plans, rooms,
+        media::{self, objects},
+        plans, rooms,
     },
     ingest::Ingest,
 };
@@ -50,6 +51,9 @@ struct Gone {
 pub enum Step {
     /// There is more to do.
     More,
+    /// The rows are gone. The objects that they held are left in the store: the job
+    /// `clear_media` deletes them.
+    Wait,
     /// Everything is gone.
     Done,
 }
@@ -101,6 +105,9 @@ impl Erasure {
     /// When a statement fails; nothing of the transaction may be kept then.
     pub async fn step(&self, conn: &mut Connection, id: Uuid) -> db::Result<Step> {
         let Some(room_id) = erasures::next_room(conn, id).await? else {
+            if objects::are_awaited_by(conn, id).await? {
+                return Ok(Step::Wait);
+            }
             self.finish(conn, id).await?;
             return Ok(Step::Done);
         };
@@ -120,8 +127,9 @@ impl Erasure {
             self.look_again(conn, room_id).await?;
         }
         // All at once: whoever else forgets some locks them in the same order.
-        let media = media::forget_unused(conn, &gone.media).await?;
-        gone.counts.media = i64::try_from(media).unwrap_or(i64::MAX);
+        let forgotten = media::forget_unused(conn, &gone.media).await?;
+        objects::await_by(conn, id, &forgotten.objects).await?;
+        gone.counts.media = i64::try_from(forgotten.files).unwrap_or(i64::MAX);
         erasures::count(conn, id, gone.counts).await?;
         Ok(Step::More)
     }

@@ -104,6 +104,7 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         registration.id,
         stop.clone(),
     ));
+    tasks.spawn(jobs::media_watch::run(Arc::clone(&app), stop.clone()));
     tasks.spawn(jobs::audit_retention::run(Arc::clone(&app), stop.clone()));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
     tasks.spawn(server::serve(
@@ -158,7 +159,7 @@ fn runner(
         concurrency,
         max_attempts: None,
     };
-    let handlers = Handlers::default()
+    let mut handlers = Handlers::default()
         .with(
             jobs::discover::Discover {
                 ingest: app.ingest.clone(),
@@ -195,7 +196,25 @@ fn runner(
                 erasure: Erasure::new(app.ingest.clone()),
             },
             limits(2),
+        )
+        .with(
+            jobs::clear_media::ClearMedia {
+                db: app.db.clone(),
+                store: app.media.clone(),
+                stale: jobs::clear_media::STALE,
+            },
+            limits(1),
         );
+    if app.config.media.on {
+        let archive = jobs::archive::Archive {
+            ingest: app.ingest.clone(),
+            homeserver: homeserver.clone(),
+            store: app.media.clone(),
+            config: app.config.media.clone(),
+            rhythm: jobs::archive::Rhythm::default(),
+        };
+        handlers = handlers.with(archive, limits(1));
+    }
     let waker = Waker::new(Arc::clone(&app.ingest.jobs));
     Runner::new(
         app.db.clone(),

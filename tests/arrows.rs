@@ -59,7 +59,8 @@ const ARROWS: [(&str, &[&str]); 25] = [
     (
         "jobs",
         &[
-            "accounts", "app", "config", "db", "erasure", "fold", "ingest", "matrix", "model",
+            "accounts", "app", "config", "db", "erasure", "fold", "ingest", "matrix", "media",
+            "model",
         ],
     ),
     (

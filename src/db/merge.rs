@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, messages, viewers::View};
+use super::{Connection, media, messages, viewers::View};
 
 /// Moves everything of the conversations `gone` to `stays`. Returns the viewers of
 /// those that are gone. The caller holds the locks of all their rooms, and derives
@@ -29,11 +29,33 @@ pub async fn merge(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryRe
     move_rooms(conn, stays, gone).await?;
     move_access(conn, stays, gone).await?;
     move_frames(conn, stays, &lost).await?;
+    let pictures = pictures(conn, gone).await?;
     sql_query("DELETE FROM tributary.conversations WHERE id = ANY($1)")
         .bind::<Array<SqlUuid>, _>(gone)
         .execute(conn)
         .await?;
+    media::forget_unused(conn, &pictures).await?;
     Ok(lost)
+}
+
+/// What these conversations show of themselves and of those who go with them.
+async fn pictures(conn: &mut Connection, conversations: &[Uuid]) -> QueryResult<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Picture {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let shown: Vec<Picture> = sql_query(
+        "SELECT avatar_media_id AS id FROM tributary.conversations
+         WHERE id = ANY($1) AND avatar_media_id IS NOT NULL
+         UNION
+         SELECT avatar_media_id FROM tributary.participants
+         WHERE conversation_id = ANY($1) AND avatar_media_id IS NOT NULL",
+    )
+    .bind::<Array<SqlUuid>, _>(conversations)
+    .load(conn)
+    .await?;
+    Ok(shown.into_iter().map(|picture| picture.id).collect())
 }
 
 /// Everybody who has a row of their own in these conversations.

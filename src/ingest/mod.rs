@@ -8,6 +8,7 @@ mod announce;
 mod backfills;
 mod ephemeral;
 mod facts;
+mod files;
 mod letters;
 mod page;
 mod partition;
@@ -22,6 +23,7 @@ use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
 use self::store::store;
 pub use self::{
     backfills::{backfill_frames, tell_backfill},
+    files::file_frames,
     letters::Replayed,
     page::store_page,
     states::{Derived, apply as apply_states, map as map_rooms, map_and_merge},

@@ -251,7 +251,7 @@ async fn queue_discovery(conn: &mut Connection, room_ids: &BTreeSet<String>) -> 
     Ok(true)
 }
 
-fn conversation_updated(view: viewers::View) -> Frame {
+pub(super) fn conversation_updated(view: viewers::View) -> Frame {
     let conversation_id: Uuid = view.conversation_id;
     Frame {
         user_id: view.user_id,

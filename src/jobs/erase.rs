@@ -1,5 +1,7 @@
 //! Erases what nobody holds any more, for as long as that takes.
 
+use std::time::Duration;
+
 use diesel_async::AsyncConnection as _;
 use serde_json::json;
 use uuid::Uuid;
@@ -9,6 +11,9 @@ use crate::{
     db::{self, jobs::Job},
     erasure::{Erasure, Step},
 };
+
+/// Until objects that are let go have left the store, unless it is away.
+const OBJECTS_LEAVE: Duration = Duration::from_secs(1);
 
 /// The job `erase`; its key is the id of the erasure.
 pub struct Erase {
@@ -31,6 +36,12 @@ impl Handler for Erase {
             }
             match self.step(id, steps, lease).await {
                 Ok(Some(Step::More)) => {}
+                Ok(Some(Step::Wait)) => {
+                    return Outcome::Retry {
+                        error: "objects are left in the media store".to_owned(),
+                        after: Some(OBJECTS_LEAVE),
+                    };
+                }
                 Ok(Some(Step::Done)) => break,
                 Ok(None) => return Outcome::LeaseLost,
                 Err(error) => {

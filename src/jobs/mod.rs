@@ -2,18 +2,21 @@
 //!
 //! [`Runner`] claims jobs from the database and hands each to the [`Handler`]
 //! of its kind. It knows nothing of what they do; [`discover`], [`discover_bridge`],
-//! [`backfill`], [`reconcile`], [`ask_bridge`] and [`erase`] do.
+//! [`backfill`], [`reconcile`], [`ask_bridge`], [`erase`], [`archive`] and [`clear_media`] do.
 
+pub mod archive;
 pub mod ask_bridge;
 mod attempt;
 pub mod audit_retention;
 pub mod backfill;
 mod backoff;
+pub mod clear_media;
 pub mod discover;
 pub mod discover_bridge;
 pub mod erase;
 mod eyes;
 mod handler;
+pub mod media_watch;
 pub mod reconcile;
 pub mod refold;
 mod runner;

@@ -4,7 +4,9 @@
 //! nothing of who holds what: the rows say that ([`crate::db::media`]), and the job
 //! `archive` works by them.
 
+pub mod decrypt;
 mod error;
+pub mod kind;
 mod place;
 mod store;
 mod upload;

@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the repetitions of one request. Far below the quarter of an hour for which a
 /// signature counts: what is sent later than that has no effect.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_RETRIES: usize = 4;
 
 /// Where objects are, and how they are reached.

@@ -24,7 +24,10 @@ use super::{
     Finished, StoreError, Upload,
     place::{Kind, Place},
 };
-use crate::{config, model::media::ContentHash};
+use crate::{
+    config,
+    model::{media::ContentHash, new_id},
+};
 
 /// A file, in pieces as they come.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -58,15 +61,12 @@ impl Store {
     /// The store's; it may be there nevertheless.
     pub async fn keep(&self, finished: Finished) -> Result<(), StoreError> {
         let path = object(&finished.hash);
-        match finished.content {
-            Some(content) => {
-                let payload = PutPayload::from_bytes(content);
-                self.0.objects.put(&path, payload).await?;
-            }
-            None => {
-                let from = temporary(finished.id);
-                self.0.objects.rename(&from, &path).await?;
-            }
+        if let Some(content) = finished.content {
+            let payload = PutPayload::from_bytes(content);
+            self.0.objects.put(&path, payload).await?;
+        } else {
+            let from = temporary(finished.id);
+            self.0.objects.rename(&from, &path).await?;
         }
         Ok(())
     }
@@ -111,6 +111,18 @@ impl Store {
             Err(StoreError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether anything can be put in.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let path = temporary(new_id());
+        let payload = PutPayload::from_static(b"Tributary was here");
+        self.0.objects.put(&path, payload).await?;
+        Ok(self.0.objects.delete(&path).await?)
     }
 
     /// Deletes a file and what was made of it, as far as there is any.

@@ -8,6 +8,7 @@
 
 mod account;
 mod error;
+mod media;
 mod rooms;
 mod transport;
 
@@ -31,6 +32,7 @@ use url::Url;
 pub(in crate::matrix) use self::transport::Transport;
 pub use self::{
     error::{ClientError, Retry},
+    media::Download,
     rooms::{MessagesPage, MessagesQuery},
 };
 use crate::config;
@@ -129,11 +131,15 @@ impl Homeserver {
         request: Request<BytesMut>,
         max_bytes: usize,
     ) -> Result<Bytes, ClientError> {
+        self.0.transport.send(Self::ready(request), max_bytes).await
+    }
+
+    fn ready(request: Request<BytesMut>) -> Request<Full<Bytes>> {
         let mut request = request.map(|body| Full::new(body.freeze()));
         if let Some(token) = request.headers_mut().get_mut(header::AUTHORIZATION) {
             token.set_sensitive(true);
         }
-        self.0.transport.send(request, max_bytes).await
+        request
     }
 }
 
@@ -144,9 +150,9 @@ impl std::fmt::Debug for Homeserver {
 }
 
 /// Paths are the same in every server that knows application service pings
-/// (Matrix 1.7), so nothing is negotiated.
+/// (Matrix 1.7) and hands out files to those it knows alone (1.11), so nothing is negotiated.
 fn spoken_versions() -> SupportedVersions {
-    SupportedVersions::from_parts(&["v1.7".to_owned()], &BTreeMap::new())
+    SupportedVersions::from_parts(&["v1.7".to_owned(), "v1.11".to_owned()], &BTreeMap::new())
 }
 
 fn base_url(url: &Url) -> anyhow::Result<String> {

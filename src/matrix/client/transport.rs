@@ -60,15 +60,32 @@ impl Transport {
             .map_err(|_| ClientError::Unreachable("no answer in time".to_owned()))?
     }
 
+    /// A 2xx answer whose body is not read yet: only its beginning has to be here in time.
+    pub(in crate::matrix) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        timeout(self.call_timeout, self.success(request))
+            .await
+            .map_err(|_| ClientError::Unreachable("no answer in time".to_owned()))?
+    }
+
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
         max_bytes: usize,
     ) -> Result<Bytes, ClientError> {
+        read(self.success(request).await?.into_body(), max_bytes).await
+    }
+
+    async fn success(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let response = self.http.request(request).await;
         let response = response.map_err(|e| error::unreachable(&e))?;
         if response.status().is_success() {
-            return read(response.into_body(), max_bytes).await;
+            return Ok(response);
         }
         let (parts, body) = response.into_parts();
         // Without a readable body the status still says what happened.

@@ -148,6 +148,6 @@ async fn a_folder_signs_nothing() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder);
     let hash = put(&store, b"a file").await;
-    let signed = store.signed_url(&hash, Duration::from_secs(60), "image/png", "inline");
+    let signed = store.signed_url(&hash, Duration::from_mins(1), "image/png", "inline");
     assert_eq!(signed.await.unwrap(), None);
 }

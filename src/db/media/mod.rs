@@ -1,8 +1,12 @@
-//! Media by their Matrix addresses: a row exists as long as something shows it.
+//! Media by their Matrix addresses: a row exists as long as something shows it, and so
+//! does the object that it holds.
+
+pub mod archive;
+pub mod objects;
 
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -66,7 +70,16 @@ pub(super) async fn hold_named(conn: &Connection, named: Vec<Named>) -> QueryRes
     hold(conn, &mxcs).await
 }
 
-/// Deletes those of these rows that nothing shows any more; returns how many.
+/// Rows that nothing showed any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many there were.
+    pub files: usize,
+    /// The objects that they held, and perhaps others still do.
+    pub objects: Vec<Vec<u8>>,
+}
+
+/// Deletes those of these rows that nothing shows any more, and lets go what they held.
 ///
 /// They are locked in a statement of its own, so that the deletion sees what was
 /// committed by then: whoever held one may have begun to show it, or been the last
@@ -75,23 +88,35 @@ pub(super) async fn hold_named(conn: &Connection, named: Vec<Named>) -> QueryRes
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<usize> {
+pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<Forgotten> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Nullable<Binary>)]
+        sha256: Option<Vec<u8>>,
+    }
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(Forgotten::default());
     }
     sql_query("SELECT 1 FROM tributary.media WHERE id = ANY($1) ORDER BY mxc FOR UPDATE")
         .bind::<Array<SqlUuid>, _>(ids)
         .execute(&mut conn)
         .await?;
-    sql_query(
+    let rows: Vec<Row> = sql_query(
         "DELETE FROM tributary.media i
          WHERE i.id = ANY($1)
          AND NOT EXISTS (SELECT 1 FROM tributary.attachments a WHERE a.media_id = i.id)
          AND NOT EXISTS (SELECT 1 FROM tributary.conversations c WHERE c.avatar_media_id = i.id)
-         AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)",
+         AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)
+         RETURNING i.sha256",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .kept()
-    .execute(&mut conn)
-    .await
+    .load(&mut conn)
+    .await?;
+    let files = rows.len();
+    let mut objects: Vec<_> = rows.into_iter().filter_map(|row| row.sha256).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    objects::let_go(conn, &objects).await?;
+    Ok(Forgotten { files, objects })
 }

@@ -1,0 +1,1 @@
+ALTER TABLE tributary.media_objects DROP COLUMN erasure_id;
