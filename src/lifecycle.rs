@@ -15,7 +15,8 @@ use crate::{
     db::{self, Database},
     erasure::Erasure,
     jobs::{
-        self, Handlers, KindLimits, Runner, Timing, Waker, ask_bridge::AskBridge, silence::Rhythm,
+        self, Handlers, KindLimits, Runner, Timing, Waker, ask_bridge::AskBridge,
+        media_watch::MediaWatch, silence::Rhythm,
     },
     matrix::{
         client::{CallLimits, Homeserver},
@@ -104,7 +105,8 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         registration.id,
         stop.clone(),
     ));
-    tasks.spawn(jobs::media_watch::run(Arc::clone(&app), stop.clone()));
+    let media = MediaWatch::new(app.ingest.clone(), app.config.media.on);
+    tasks.spawn(media.run(stop.clone()));
     tasks.spawn(jobs::audit_retention::run(Arc::clone(&app), stop.clone()));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
     tasks.spawn(server::serve(

@@ -29,7 +29,7 @@ use crate::{
         media::archive::{self, Due, Settled},
     },
     ingest::Ingest,
-    matrix::client::Homeserver,
+    matrix::client::{Homeserver, Retry},
     media::Store,
 };
 
@@ -249,7 +249,11 @@ impl Archive {
             Trouble::Taken => return self.put_off(file, false, &error, run).await,
             _ => {}
         }
-        if let Some(after) = trouble.asks_to_wait() {
+        if let Some(retry) = trouble.asks_to_wait() {
+            let after = match retry {
+                Retry::After(pause) => Some(pause),
+                Retry::Later | Retry::No => None,
+            };
             return Ok(Tried::Pause { error, after });
         }
         if !self.is_there(&trouble).await {

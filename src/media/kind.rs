@@ -6,8 +6,11 @@ pub const HEAD_BYTES: usize = 512;
 /// What is nothing else.
 pub const UNKNOWN: &str = "application/octet-stream";
 
-/// Type, and its marks: where each begins, and what it is. The first that fits.
-const MARKS: &[(&str, &[(usize, &[u8])])] = &[
+/// Where it begins, and what it is.
+type Mark = (usize, &'static [u8]);
+
+/// Type, and its marks. The first that fits.
+const MARKS: &[(&str, &[Mark])] = &[
     ("image/png", &[(0, b"\x89PNG\r\n\x1a\n")]),
     ("image/jpeg", &[(0, b"\xff\xd8\xff")]),
     ("image/gif", &[(0, b"GIF87a")]),
@@ -140,7 +143,7 @@ pub fn is_allowed(mime_type: &str, patterns: &[String]) -> bool {
 
 fn shown(head: &[u8]) -> Option<&'static str> {
     let head = &head[..head.len().min(HEAD_BYTES)];
-    let has = |(at, mark): &(usize, &[u8])| {
+    let has = |(at, mark): &Mark| {
         let rest = head.get(*at..);
         rest.is_some_and(|rest| rest.starts_with(mark))
     };

@@ -1,7 +1,5 @@
 //! Why a file was not copied, and whose fault that is.
 
-use std::time::Duration;
-
 use crate::{
     db::{self, media::archive::Settled},
     matrix::client::{ClientError, Retry},
@@ -48,16 +46,12 @@ impl Trouble {
         }
     }
 
-    /// When the homeserver wants to be left alone: for how long, if it says so.
-    pub(super) fn asks_to_wait(&self) -> Option<Option<Duration>> {
+    /// When the homeserver wants to be left alone, whichever file it is.
+    pub(super) fn asks_to_wait(&self) -> Option<Retry> {
         match self {
-            Self::Homeserver(error @ ClientError::RateLimited { .. }) => {
-                Some(match error.retry() {
-                    Retry::After(pause) => Some(pause),
-                    _ => None,
-                })
-            }
-            Self::Homeserver(ClientError::UnknownToken) => Some(None),
+            Self::Homeserver(
+                error @ (ClientError::RateLimited { .. } | ClientError::UnknownToken),
+            ) => Some(error.retry()),
             _ => None,
         }
     }
@@ -75,6 +69,8 @@ fn of_homeserver(error: &ClientError) -> Option<Settled> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -103,8 +99,11 @@ mod tests {
     fn only_a_homeserver_that_asks_for_it_stops_the_others() {
         let pause = Duration::from_secs(7);
         let limited = |retry_after| Trouble::from(ClientError::RateLimited { retry_after });
-        assert_eq!(limited(Some(pause)).asks_to_wait(), Some(Some(pause)));
-        assert_eq!(limited(None).asks_to_wait(), Some(None));
+        assert_eq!(
+            limited(Some(pause)).asks_to_wait(),
+            Some(Retry::After(pause))
+        );
+        assert_eq!(limited(None).asks_to_wait(), Some(Retry::Later));
         assert_eq!(Trouble::from(ClientError::Malformed).asks_to_wait(), None);
         assert_eq!(Trouble::Taken.asks_to_wait(), None);
     }
