@@ -702,6 +702,11 @@ export interface components {
              * @description When it was asked for.
              */
             createdAt: string;
+            /**
+             * Format: int64
+             * @description How many days it goes back, from now.
+             */
+            days?: number | null;
             /** @description Why the last try failed. */
             error: string | null;
             /**
@@ -719,6 +724,11 @@ export interface components {
              * @description Its id.
              */
             id: string;
+            /**
+             * Format: int64
+             * @description At how many messages it ends.
+             */
+            maxMessages?: number | null;
             /**
              * Format: date-time
              * @description The time of the oldest message read so far.
