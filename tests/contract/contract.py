@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,8 @@ def prisma(args: argparse.Namespace) -> int:
 
 def main() -> int:
     """Does what the command line says."""
+    # Whoever ends it leaves no database behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     args = parser().parse_args()
     if args.command == "validate":
         return validate()

@@ -5,8 +5,9 @@ export default defineConfig({
   test: {
     include: ["*.test.ts"],
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Seconds by itself; the machine may have much else to do.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // The examples' prisma.config.ts wants it.
     env: { DATABASE_URL: process.env["TRIBUTARY_TEST_DATABASE"] ?? "" },
   },
