@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"go.mau.fi/util/ptr"
@@ -18,8 +20,18 @@ const (
 
 // Person is somebody on the imaginary network.
 type Person struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Avatar []byte `json:"avatar"` // base64 in JSON
+}
+
+// avatar is their picture, which bridgev2 uploads when its content is new.
+func (p Person) avatar() *bridgev2.Avatar {
+	hash := sha256.Sum256(p.Avatar)
+	return &bridgev2.Avatar{
+		ID:  networkid.AvatarID(hex.EncodeToString(hash[:])),
+		Get: func(context.Context) ([]byte, error) { return p.Avatar, nil },
+	}
 }
 
 // sender names a remote person the way mautrix-meta does: everybody might be a login here.
@@ -57,6 +69,9 @@ func member(login *bridgev2.UserLogin, person Person, membership event.Membershi
 	m := bridgev2.ChatMember{EventSender: sender(login, person.ID), Membership: membership}
 	if person.Name != "" {
 		m.UserInfo = &bridgev2.UserInfo{Name: &person.Name}
+	}
+	if person.Avatar != nil && m.UserInfo != nil {
+		m.UserInfo.Avatar = person.avatar()
 	}
 	return m
 }

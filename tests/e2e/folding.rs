@@ -11,7 +11,8 @@ use crate::{people::customer, stack::Stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_to_messages_is_shown_told_and_found_again() {
-    let mut stack = Stack::start().await;
+    // Files that come into the store are told as well, whenever that is (`media`).
+    let mut stack = Stack::start_anew(&[("MEDIA__ON", "false")]).await;
     let ivy = customer(&stack, "ivy", "13", true).await;
     let mut chat = Chat::new(&stack, &ivy).await;
     assert_eq!(chat.unread().await, 1);

@@ -9,6 +9,7 @@ mod discretion;
 mod folding;
 mod journeys;
 mod latency;
+mod media;
 mod people;
 mod socket;
 mod stack;

@@ -13,6 +13,7 @@ mod folding;
 mod ingest;
 mod isolation;
 mod jobs;
+mod media;
 mod migrations;
 mod order;
 mod outage;

@@ -34,9 +34,18 @@ pub(crate) fn generous_limits() -> Value {
 /// Asks until there is an answer, and fails the test when there is none in time.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
+    ask: impl FnMut() -> F,
+) -> T {
+    within(Duration::from_secs(20), what, ask).await
+}
+
+/// The same with another deadline.
+pub(crate) async fn within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
     mut ask: impl FnMut() -> F,
 ) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask().await {
             return answer;
