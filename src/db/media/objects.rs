@@ -97,11 +97,14 @@ pub async fn expect(
     if place == Place::Leaving {
         return Ok(Some(place));
     }
-    let rows = sql_query("UPDATE tributary.media_uploads SET sha256 = $2 WHERE id = $1")
-        .bind::<SqlUuid, _>(id)
-        .bind::<Binary, _>(&hash.0[..])
-        .execute(&mut conn)
-        .await?;
+    // Its parts have become one.
+    let rows = sql_query(
+        "UPDATE tributary.media_uploads SET sha256 = $2, multipart_id = NULL WHERE id = $1",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Binary, _>(&hash.0[..])
+    .execute(&mut conn)
+    .await?;
     Ok((rows == 1).then_some(place))
 }
 
