@@ -3,11 +3,15 @@
 use std::{mem, ops::Deref, sync::Arc};
 
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::Accounts,
-    auth::{api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId, svix},
+    auth::{
+        api_keys::ApiKeyRing, clerk::Verifier, hs_token::HsToken, openid::OpenId, svix,
+        tickets::TicketKey,
+    },
     clock::Clock,
     config::{self, Config},
     db::Database,
@@ -19,6 +23,7 @@ use crate::{
     operator::Operator,
     sessions::Sessions,
     stream::Feed,
+    thumbnails::Studio,
 };
 
 /// Everything that a request may need.
@@ -55,6 +60,10 @@ pub struct App {
     pub admin_keys: ApiKeyRing,
     /// Knows each bridge by its `as_token`: the bridge's id, and its token.
     pub bridge_keys: Vec<(String, ApiKeyRing)>,
+    /// Signs media tickets; read from Postgres when the first one is asked for.
+    pub ticket_key: OnceCell<TicketKey>,
+    /// Makes thumbnails, few at a time.
+    pub studio: Studio,
     /// What was last seen of the homeserver.
     pub health: HealthState,
     /// The time.
@@ -126,6 +135,8 @@ impl App {
             manager_keys,
             admin_keys,
             bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
+            ticket_key: OnceCell::new(),
+            studio: Studio::new(),
             health: HealthState::new(),
             media,
             config,

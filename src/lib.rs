@@ -14,6 +14,7 @@
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
+//! - [`thumbnails`]: small pictures of large ones
 //! - [`limits`]: how much an address and a user may ask for
 //! - [`db`]: the only room that knows diesel
 //! - [`media`]: the store of files, their types, their decryption
@@ -45,4 +46,5 @@ pub mod server;
 pub mod sessions;
 pub mod stream;
 pub mod telemetry;
+pub mod thumbnails;
 pub mod ws;

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     (
         "accounts",
         &[
@@ -21,15 +21,38 @@ const ARROWS: [(&str, &[&str]); 25] = [
     (
         "api",
         &[
-            "accounts", "app", "auth", "config", "db", "ingest", "limits", "matrix", "model",
-            "operator", "stream",
+            "accounts",
+            "app",
+            "auth",
+            "config",
+            "db",
+            "ingest",
+            "limits",
+            "matrix",
+            "media",
+            "model",
+            "operator",
+            "stream",
+            "thumbnails",
         ],
     ),
     (
         "app",
         &[
-            "accounts", "auth", "clock", "config", "db", "health", "ingest", "limits", "matrix",
-            "media", "operator", "sessions", "stream",
+            "accounts",
+            "auth",
+            "clock",
+            "config",
+            "db",
+            "health",
+            "ingest",
+            "limits",
+            "matrix",
+            "media",
+            "operator",
+            "sessions",
+            "stream",
+            "thumbnails",
         ],
     ),
     ("auth", &["clock", "config"]),
@@ -80,6 +103,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),
+    ("thumbnails", &[]),
     ("ws", &["app", "auth", "db", "limits", "model", "stream"]),
 ];
 

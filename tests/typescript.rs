@@ -75,7 +75,8 @@ fn generate() -> String {
     text + "\n"
 }
 
-/// What a web page calls: all that takes a Clerk session, but the socket.
+/// What a web page calls: all that takes a Clerk session, but the socket, and what is
+/// answered with a file: a page shows its address.
 fn operations(description: &Value) -> BTreeMap<String, &Value> {
     let paths = description["paths"].as_object().unwrap();
     let operations = paths.iter().flat_map(|(path, methods)| {
@@ -86,7 +87,11 @@ fn operations(description: &Value) -> BTreeMap<String, &Value> {
     });
     operations
         .filter(|(name, operation)| {
-            !name.ends_with(" /ws") && operation["security"][0].get("clerk").is_some()
+            !name.ends_with(" /ws")
+                && operation["security"][0].get("clerk").is_some()
+                && operation["responses"]["200"]["content"]
+                    .get("*/*")
+                    .is_none()
         })
         .collect()
 }
@@ -152,7 +157,10 @@ fn render_kind(kind: &str, schema: &Value, indent: &str) -> String {
                 }
                 text + indent + "}"
             }
-            None => "Record<string, unknown>".to_owned(),
+            None => match &schema["additionalProperties"] {
+                of @ Value::Object(_) => format!("Record<string, {}>", render(of, indent)),
+                _ => "Record<string, unknown>".to_owned(),
+            },
         },
         other => panic!("a schema of type {other}"),
     }

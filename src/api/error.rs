@@ -11,6 +11,7 @@
 mod api;
 mod described;
 mod matrix;
+mod no_file;
 mod problem;
 
 pub(in crate::api) use self::described::{Described, described};
@@ -18,6 +19,7 @@ pub use self::{
     api::ApiError,
     described::{Conflicts, Forbids, Refusals, Unknown},
     matrix::MatrixError,
+    no_file::NoFile,
     problem::{CONTENT_TYPE, Code, Problem},
 };
 

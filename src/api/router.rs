@@ -10,7 +10,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    ApiError, account, admin, appservice, bridge, console, conversations, health, manager,
+    ApiError, account, admin, appservice, bridge, console, conversations, health, manager, media,
     messages, messenger, openapi, stack, webhooks,
 };
 use crate::app::{App, AppState};
@@ -83,6 +83,8 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(conversations::messages::list_messages))
         .routes(routes!(conversations::read::read_conversation))
         .routes(routes!(messages::get::get_message))
+        .routes(routes!(media::get::get_media))
+        .routes(routes!(media::tickets::issue_media_tickets))
         .routes(routes!(
             manager::bridge_login_complete::complete_bridge_login
         ))

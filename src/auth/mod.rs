@@ -6,6 +6,7 @@
 //! - [`openid`]: a Matrix user's proof of being one
 //! - [`bearer`], [`api_keys`], [`hs_token`]: shared secrets in a request's header
 //! - [`svix`]: the signatures of Clerk's webhooks
+//! - [`tickets`]: what an `<img>` shows instead of a token
 //! - [`codes`]: what a person copies from the desktop program to the web page
 //!
 //! Checks are pure; [`fetch`] is the only file that opens a connection.
@@ -22,6 +23,7 @@ pub mod hs_token;
 pub mod openid;
 mod rsa;
 pub mod svix;
+pub mod tickets;
 
 #[cfg(test)]
 mod testing;

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("allowed_types", Kind::Texts),
     Key::new("concurrent", Kind::Number(1, 64)),
     Key::new("on", Kind::Flag),
+    Key::new("redirect", Kind::Flag),
 ];
 
 /// `media`.
@@ -43,6 +44,8 @@ pub struct Media {
     pub concurrent: usize,
     /// Whether media is archived.
     pub on: bool,
+    /// Whether browsers are sent to a store that can sign addresses.
+    pub redirect: bool,
 }
 
 impl Default for Media {
@@ -55,6 +58,7 @@ impl Default for Media {
             allowed_types: vec!["*/*".to_owned()],
             concurrent: 5,
             on: true,
+            redirect: true,
         }
     }
 }

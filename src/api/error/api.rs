@@ -5,12 +5,12 @@ use std::{borrow::Cow, time::Duration};
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CONNECTION, WWW_AUTHENTICATE},
+        header::{CACHE_CONTROL, CONNECTION, CONTENT_RANGE, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 
-use super::{Problem, RETRY_SOON, retry_after};
+use super::{NoFile, Problem, RETRY_SOON, retry_after};
 use crate::{
     accounts::{self, Refused},
     auth::clerk::{KEYS_UNAVAILABLE, Refusal},
@@ -34,6 +34,9 @@ pub enum ApiError {
     /// 404: a link code that is wrong, used or too old, which is the same.
     #[error("no such code")]
     NoSuchCode,
+    /// 404: the caller's own file, of which nothing can be sent.
+    #[error("no file: {}", .0.code())]
+    NoFile(NoFile),
     /// 405: the path exists, for another method.
     #[error("method not allowed")]
     MethodNotAllowed,
@@ -49,6 +52,9 @@ pub enum ApiError {
     /// 413: the body is longer than this endpoint reads.
     #[error("payload too large")]
     TooLarge,
+    /// 416: the part that is asked for begins behind the end; the file has so many bytes.
+    #[error("range not satisfiable")]
+    RangeNotSatisfiable(u64),
     /// 415: the body is not said to be JSON.
     #[error("unsupported media type")]
     UnsupportedMediaType,
@@ -80,7 +86,8 @@ impl ApiError {
         match self {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoSuchCode => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchCode | Self::NoFile(_) => StatusCode::NOT_FOUND,
+            Self::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -100,6 +107,8 @@ impl ApiError {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound | Self::NoSuchCode => "not_found",
+            Self::NoFile(why) => why.code(),
+            Self::RangeNotSatisfiable(_) => "range_not_satisfiable",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Invalid(_) => "invalid_request",
             Self::Conflict(_) => "conflict",
@@ -122,6 +131,8 @@ impl ApiError {
             Self::Invalid(detail) => detail.clone(),
             Self::NotFound => "there is no such thing, or it is not yours".into(),
             Self::NoSuchCode => "the code is wrong, used or expired".into(),
+            Self::NoFile(why) => why.detail().into(),
+            Self::RangeNotSatisfiable(_) => "the file ends before that".into(),
             Self::MethodNotAllowed => "this path takes other methods".into(),
             Self::TimedOut => "the body took too long to arrive".into(),
             Self::TooLarge => "the body is too long".into(),
@@ -150,6 +161,18 @@ impl IntoResponse for ApiError {
             }
             Self::RateLimited(wait) => retry_after(headers, wait),
             Self::Unavailable(_) => retry_after(headers, RETRY_SOON),
+            Self::NoFile(why) => {
+                // It may be there with the next request.
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                if why == NoFile::Pending {
+                    retry_after(headers, RETRY_SOON);
+                }
+            }
+            Self::RangeNotSatisfiable(length) => {
+                if let Ok(range) = HeaderValue::try_from(format!("bytes */{length}")) {
+                    headers.insert(CONTENT_RANGE, range);
+                }
+            }
             _ => {}
         }
         response

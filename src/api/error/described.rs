@@ -11,7 +11,7 @@ use utoipa::{
     },
 };
 
-use super::ApiError;
+use super::{ApiError, NoFile};
 
 /// A refusal, as the description tells of it.
 pub(in crate::api) struct Described {
@@ -154,9 +154,11 @@ fn one(status: StatusCode) -> Responses {
 /// The schema of `code`: any of the words.
 pub(super) fn codes() -> Object {
     let codes = described().into_iter().map(|known| known.code);
+    let of_files = NoFile::ALL.into_iter().map(NoFile::code);
+    let of_files = of_files.chain([ApiError::RangeNotSatisfiable(0).code()]);
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some("For programs; stable."))
-        .enum_values(Some(codes))
+        .enum_values(Some(codes.chain(of_files)))
         .build()
 }

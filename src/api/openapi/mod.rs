@@ -14,7 +14,7 @@ use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
 };
 
 use super::error::{ApiError, Problem};
@@ -65,6 +65,9 @@ impl Modify for Schemes {
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
+        let ticket = "A ticket of `POST /api/media/tickets`";
+        let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", ticket));
+        components.add_security_scheme("ticket", SecurityScheme::ApiKey(ticket));
     }
 }
 

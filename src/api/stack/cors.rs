@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use axum::http::{
     HeaderName, HeaderValue, Method,
-    header::{AUTHORIZATION, CONTENT_TYPE, RANGE, RETRY_AFTER},
+    header::{
+        ACCEPT_RANGES, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+        RANGE, RETRY_AFTER,
+    },
     request::Parts,
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -32,6 +35,13 @@ pub(super) fn layer(allowed_origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(may_read))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, RANGE])
-        .expose_headers([RETRY_AFTER, HeaderName::from_static(REQUEST_ID)])
+        .expose_headers([
+            ACCEPT_RANGES,
+            CONTENT_DISPOSITION,
+            CONTENT_RANGE,
+            ETAG,
+            RETRY_AFTER,
+            HeaderName::from_static(REQUEST_ID),
+        ])
         .max_age(MAX_AGE)
 }

@@ -86,7 +86,11 @@ async fn the_log_names_the_route_and_nothing_that_could_be_secret() {
     // stays off: once all of them are known, they are asked again from this one.
     ask(router.clone(), "/users/0").await;
     tracing::callsite::rebuild_interest_cache();
-    ask(router, "/users/secret-id?access_token=secret-query").await;
+    ask(
+        router,
+        "/users/secret-id?access_token=secret-query&ticket=secret-ticket",
+    )
+    .await;
     drop(guard);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(

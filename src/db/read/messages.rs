@@ -33,6 +33,7 @@ macro_rules! visible_version {
         )
     };
 }
+pub(super) use visible_version;
 
 /// What a message shows to viewer `a`, from `m`, [`OF_MESSAGE`] and its conversation `conv`.
 const COLUMNS: &str = concat!(

@@ -4,6 +4,7 @@
 pub mod backfill;
 pub mod connections;
 pub mod conversations;
+pub mod media;
 pub mod messages;
 pub mod participants;
 

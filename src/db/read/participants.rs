@@ -13,10 +13,31 @@ use super::avatar_url;
 use crate::{
     db::{
         Connection,
-        viewers::{IS_SELF, MAY_SEE},
+        viewers::{IS_SELF, may_see},
     },
     model::participant::Participant,
 };
+
+/// May viewer `a` know participant `p` of conversation `conv`? People of a room that the
+/// viewer has never been in are not theirs to see, nor those who came when they had left.
+pub(super) const MAY_KNOW: &str = concat!(
+    "(EXISTS (SELECT 1 FROM tributary.room_grants g
+              JOIN tributary.room_members r ON r.room_id = g.room_id
+              WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                AND r.user_id = p.matrix_user_id
+                AND (g.until_at IS NULL OR p.created_at <= g.until_at))
+      OR EXISTS (SELECT 1 FROM tributary.messages m
+                 WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND ",
+    may_see!("m.received_at"),
+    ")
+      OR p.has_spoken AND EXISTS (
+                 SELECT 1 FROM tributary.room_grants g
+                 JOIN tributary.reactions r ON r.room_id = g.room_id
+                 WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                   AND r.sender = p.matrix_user_id
+                   AND (g.from_at IS NULL OR r.received_at >= g.from_at)
+                   AND (g.until_at IS NULL OR r.received_at <= g.until_at)))"
+);
 
 #[derive(QueryableByName)]
 struct Row {
@@ -84,22 +105,7 @@ pub async fn of(
          JOIN tributary.participants p ON p.conversation_id = conv.id
          LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
          WHERE a.user_id = $1 AND a.conversation_id = ANY($2) AND NOT p.is_service
-           -- People of a room that this viewer has never been in are not theirs to see, nor
-           -- those who came when they had left.
-           AND (EXISTS (SELECT 1 FROM tributary.room_grants g
-                        JOIN tributary.room_members r ON r.room_id = g.room_id
-                        WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
-                          AND r.user_id = p.matrix_user_id
-                          AND (g.until_at IS NULL OR p.created_at <= g.until_at))
-             OR EXISTS (SELECT 1 FROM tributary.messages m
-                        WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND {MAY_SEE})
-             OR p.has_spoken AND EXISTS (
-                        SELECT 1 FROM tributary.room_grants g
-                        JOIN tributary.reactions r ON r.room_id = g.room_id
-                        WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
-                          AND r.sender = p.matrix_user_id
-                          AND (g.from_at IS NULL OR r.received_at >= g.from_at)
-                          AND (g.until_at IS NULL OR r.received_at <= g.until_at)))
+           AND {MAY_KNOW}
          ORDER BY p.id"
     ))
     .bind::<Text, _>(user_id)

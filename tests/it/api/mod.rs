@@ -9,6 +9,7 @@ mod cors;
 mod health;
 mod keys;
 mod limits;
+mod media;
 mod messages;
 mod openapi;
 mod sessions;

@@ -1,9 +1,11 @@
 //! A house with Alice's chats in it, and four others who know each other's ids.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tributary::model::new_id;
 use uuid::Uuid;
 
 use crate::{
@@ -63,6 +65,7 @@ pub(super) struct Hidden {
     pub(super) conversations: Ids,
     pub(super) messages: Ids,
     pub(super) connections: Ids,
+    pub(super) media: Ids,
     participants: Ids,
 }
 
@@ -74,6 +77,7 @@ impl Hidden {
             &self.conversations,
             &self.messages,
             &self.connections,
+            &self.media,
             &self.participants,
         ];
         for id in all.into_iter().flatten() {
@@ -92,13 +96,18 @@ pub(super) struct House {
     http: reqwest::Client,
     shared: Uuid,
     left: Uuid,
+    /// All files, whoever may see them.
+    files: OnceLock<Ids>,
+    _folder: TempDir,
 }
 
 impl House {
     pub(super) async fn new() -> Self {
         let limits = json!({"per_ip_per_second": 100_000, "per_user_per_second": 100_000,
                             "burst": 100_000});
-        let world = World::with(json!({"limits": limits})).await;
+        let folder = tempfile::tempdir().unwrap();
+        let media = json!({"store": format!("file:{}", folder.path().display())});
+        let world = World::with(json!({"limits": limits, "media": media})).await;
         world.connect(ALICE, ALICE_MATRIX).await;
         for other in &OTHERS {
             if let Some(matrix_user_id) = other.matrix_user_id {
@@ -124,6 +133,8 @@ impl House {
             world,
             shared,
             left,
+            files: OnceLock::new(),
+            _folder: folder,
         }
     }
 
@@ -138,13 +149,45 @@ impl House {
             self.say(&own, FRIEND, &format!("$own-{}", other.user_id), "own")
                 .await;
         }
+        self.archive().await;
+    }
+
+    /// Stores what the messages brought; one content is enough for all.
+    async fn archive(&self) {
+        let store = &self.world.app.media;
+        let mut upload = store.upload(new_id());
+        upload.write(b"a picture of a quagga").await.unwrap();
+        let finished = upload.finish().await.unwrap();
+        let hash = finished.hash;
+        store.keep(finished).await.unwrap();
+        let sql = format!(
+            r"INSERT INTO tributary.media_objects (sha256, stored_at) VALUES ('\x{hash}', now());
+              UPDATE tributary.media SET state = 'stored', sha256 = '\x{hash}', size = 21,
+                     mime_type = 'image/png', settled_at = now()"
+        );
+        self.world.sql(&sql).await;
+        self.files.set(self.hidden_from(None).await.media).unwrap();
+    }
+
+    /// All files, whoever may see them.
+    pub(super) fn files(&self) -> &Ids {
+        self.files.get().expect("something has been said")
     }
 
     async fn in_the_direct_chat(&self) {
         let ghost = "@facebook_quagga1:lab.local";
         self.name(DIRECT, "$quagga-name", "quagga chat").await;
-        self.member(DIRECT, ghost, "$quagga-ghost", "join", "Quagga")
-            .await;
+        let face = json!({"membership": "join", "displayname": "Quagga",
+                          "avatar_url": "mxc://lab.local/quagga-face"});
+        self.event(
+            DIRECT,
+            ghost,
+            "$quagga-ghost",
+            "m.room.member",
+            Some(ghost),
+            face,
+        )
+        .await;
         self.say(DIRECT, ghost, "$quagga-1", "quagga one").await;
         self.say(DIRECT, ALICE_MATRIX, "$quagga-2", "quagga two")
             .await;
@@ -300,12 +343,20 @@ impl House {
             for message in self.items(&format!("{path}/messages")).await {
                 if is_hidden(&message["matrixEventId"]) {
                     hidden.messages.insert(uuid(&message["id"]));
+                    let files = message["attachments"].as_array().unwrap();
+                    let files = files.iter().map(|file| uuid(&file["mediaId"]));
+                    hidden.media.extend(files);
                 }
             }
             let whole = self.get(ALICE, &path).await.json();
             for person in whole["participants"].as_array().unwrap() {
                 if is_hidden(&person["matrixUserId"]) {
                     hidden.participants.insert(uuid(&person["id"]));
+                    let face = person["avatarUrl"].as_str();
+                    let face = face.and_then(|path| path.strip_prefix("/api/media/"));
+                    hidden
+                        .media
+                        .extend(face.map(|id| id.parse::<Uuid>().unwrap()));
                 }
             }
         }

@@ -63,8 +63,9 @@ const BOTH: [Case; 27] = [
     ),
 ];
 
-const API: [Case; 3] = [
+const API: [Case; 4] = [
     (&[], "?token=T", false),
+    (&[], "?ticket=T", false),
     (&[(PROTOCOL, "tributary.v1, bearer.T")], "", false),
     (&[("authorization", "Bearer F")], "?token=T", false),
 ];

@@ -19,7 +19,11 @@ pub(crate) const ROOM: &str = "!of-alice";
 
 /// Alice with a direct chat; Bob with nothing.
 pub(crate) async fn alice_and_bob() -> TestApp {
-    let app = TestApp::start().await;
+    with_alice_and_bob(TestApp::start().await).await
+}
+
+/// The same, in an app that the test has configured.
+pub(crate) async fn with_alice_and_bob(app: TestApp) -> TestApp {
     link(&app, "user_alice", ALICE, Some("100")).await;
     link(&app, "user_bob", BOB, None).await;
     portal(&app, ROOM, &[ALICE, GHOST, "@facebookbot:lab.local"]).await;
