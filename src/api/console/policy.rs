@@ -75,6 +75,7 @@ fn pages(socket: &str) -> String {
         "style-src 'self'",
         &format!("connect-src 'self' {socket}"),
         "img-src 'self' blob: data:",
+        "media-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

@@ -1,5 +1,5 @@
 import { createApi, type Api } from "./api.js";
-import type { Connection, Conversation, ConversationList, FullMessage, MessagePage, Statuses } from "./generated.js";
+import type { Connection, Conversation, ConversationList, FullMessage, MediaTickets, MessagePage, Statuses } from "./generated.js";
 import { frames, type FramesOptions } from "./frames-of.js";
 import { connect, type CommonOptions, type Resuming, type TributaryStream } from "./stream.js";
 import type { GetToken } from "./token.js";
@@ -66,6 +66,11 @@ export class TributaryClient {
   /** All of a conversation is read. */
   read(conversationId: string): Promise<Conversation> {
     return this.api.post("/api/conversations/{id}/read", { path: { id: conversationId } });
+  }
+
+  /** Tickets by which an `<img>` may show these files for five minutes: `/api/media/{id}?ticket=`. */
+  mediaTickets(ids: string[]): Promise<MediaTickets> {
+    return this.api.post("/api/media/tickets", { body: { ids } });
   }
 
   /** How the user's connections, or one of them, are doing. */

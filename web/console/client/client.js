@@ -24,6 +24,9 @@ export class TributaryClient {
     read(conversationId) {
         return this.api.post("/api/conversations/{id}/read", { path: { id: conversationId } });
     }
+    mediaTickets(ids) {
+        return this.api.post("/api/media/tickets", { body: { ids } });
+    }
     status(connectionId) {
         return this.api.get("/api/messenger/status", connectionId === undefined ? {} : { query: { connectionId } });
     }

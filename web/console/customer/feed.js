@@ -144,6 +144,11 @@ export class Feed {
     return this.#client.message(id);
   }
 
+  /** Tickets for files, by their ids. */
+  tickets(ids) {
+    return this.#client.mediaTickets(ids);
+  }
+
   async accounts() {
     this.#store.connections = (await this.#client.status()).connections;
     this.#store.changed();

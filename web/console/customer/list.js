@@ -2,10 +2,10 @@
 
 import { h, keyed, roving } from "../shared/dom.js";
 import { moment, number, recent } from "../shared/format.js";
-import { initials, nameOf, summary, tint, titleOf } from "./people.js";
+import { avatar, nameOf, summary, titleOf } from "./people.js";
 
 /** Shows the store's list in `section`. */
-export function listView(section, { store, feed }) {
+export function listView(section, { store, feed, media }) {
   const items = h("ul", { class: "conversations" });
   const settle = roving(items, "a");
   const more = h("button", { class: "more", click: () => feed.more().catch(() => {}) }, "Show more");
@@ -19,8 +19,8 @@ export function listView(section, { store, feed }) {
     if (list.length === 0) empty.replaceChildren(...nothing(store));
     keyed(items, list, {
       key: ({ id }) => id,
-      same: (item) => JSON.stringify([item.title, item.unreadCount, item.lastMessage, item.lastEventAt, item.isGroup, typists(store, item), item.id === current, new Date().toDateString()]),
-      make: (item) => entry(item, item.id === current, typists(store, item)),
+      same: (item) => JSON.stringify([item.title, item.avatarUrl, item.unreadCount, item.lastMessage, item.lastEventAt, item.isGroup, typists(store, item), item.id === current, new Date().toDateString()]),
+      make: (item) => entry(item, item.id === current, typists(store, item), media),
     });
     settle();
   };
@@ -34,12 +34,12 @@ export function typists(store, { id, participants }) {
   return people.filter((person) => !person?.isSelf).map(nameOf);
 }
 
-function entry(item, isCurrent, typing) {
+function entry(item, isCurrent, typing, media) {
   const title = titleOf(item);
   const unread = item.unreadCount > 0;
   return h("li", {},
     h("a", { href: `#/c/${item.id}`, class: unread ? "unread" : undefined, "aria-current": isCurrent && "true" },
-      h("span", { class: `avatar ${tint(item.id)}`, "aria-hidden": "true" }, initials(title)),
+      avatar(item, title, media),
       h("span", { class: "title", dir: "auto" }, title),
       item.lastEventAt && h("time", { datetime: item.lastEventAt, title: moment(item.lastEventAt) }, recent(item.lastEventAt)),
       typing.length > 0 ? h("span", { class: "preview typing" }, "typing…") : preview(item),

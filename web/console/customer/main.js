@@ -5,6 +5,7 @@ import { batched, h } from "../shared/dom.js";
 import { accountsView } from "./accounts.js";
 import { Feed } from "./feed.js";
 import { listView } from "./list.js";
+import { Media } from "./media.js";
 import { broadcast, Meter } from "./meter.js";
 import { nameOf, summary, titleOf } from "./people.js";
 import { findSession, settings } from "./session.js";
@@ -32,7 +33,8 @@ function run(session, settings) {
   const meter = new Meter();
   const announce = announcer($("announcer"));
   const feed = new Feed({ session, store, meter, onMessage: (message) => tell(message, store, announce) });
-  const context = { store, feed, meter, user: session.user };
+  const media = new Media((ids) => feed.tickets(ids));
+  const context = { store, feed, media, meter, user: session.user };
   const [list, thread, accounts, stream] = [
     listView($("conversations"), context), threadView($("thread"), context), accountsView($("accounts"), context), streamView($("stream"), context),
   ];

@@ -11,9 +11,9 @@ const STATES = {
 
 /**
  * What is around it is told with it: whether it goes on what its sender said just before,
- * whether there is more than one who could have, the message it answers, who `people` are by their ids, and what its buttons do.
+ * whether there is more than one who could have, the message it answers, who `people` are by their ids, what shows files, and what its buttons do.
  */
-export function messageItem(message, { continues, isGroup, answered, people, onVersions, onJump }) {
+export function messageItem(message, { continues, isGroup, answered, people, media, onVersions, onJump }) {
   const { sender, deletedAt } = message;
   const kind = sender.isSelf ? "own" : "others";
   return h("li", { class: `message ${kind}${continues ? " continues" : ""}`, id: `message-${message.id}`, tabindex: "-1" },
@@ -22,23 +22,25 @@ export function messageItem(message, { continues, isGroup, answered, people, onV
     sender.isSelf && h("span", { class: "out-of-sight" }, "You"),
     h("div", { class: deletedAt ? "bubble gone" : "bubble" },
       message.replyTo && quote(message.replyTo, answered, onJump),
-      ...content(message),
+      ...content(message, media),
       meta(message, onVersions)),
     message.reactions.length > 0 && reactions(message.reactions, people));
 }
 
-function content(message) {
+function content(message, media) {
   if (message.deletedAt) return [h("p", { class: "body" }, "Message removed")];
   if (message.type === "m.room.encrypted") return [h("p", { class: "body muted" }, "This message is encrypted and cannot be read here.")];
   const isCaption = message.body !== "" && !message.attachments.some(({ filename }) => filename === message.body);
   const text = message.type === "m.emote" ? `${nameOf(message.sender)} ${message.body}` : message.body;
   return [
-    message.attachments.length > 0 && h("ul", { class: "attachments" }, message.attachments.map(attachment)),
+    message.attachments.length > 0 && h("ul", { class: "attachments" }, message.attachments.map((one) => attachment(one, media))),
     (isCaption || message.attachments.length === 0) && h("p", { class: message.type === "m.notice" ? "body notice-text" : "body", dir: "auto" }, text),
   ];
 }
 
-function attachment({ kind, filename, size, width, height, durationMs, state }) {
+function attachment(one, media) {
+  const { mediaId, kind, filename, size, width, height, durationMs, state } = one;
+  const name = straight(filename || KINDS[kind] || "File");
   const facts = [
     KINDS[kind] ?? kind,
     size !== null && bytes(size),
@@ -46,9 +48,13 @@ function attachment({ kind, filename, size, width, height, durationMs, state }) 
     durationMs !== null && duration(durationMs),
     STATES[state],
   ].filter(Boolean);
+  const isThere = state === "stored";
   return h("li", { class: `attachment ${kind in KINDS ? kind : "file"}` },
+    isThere && media.element(one, name),
     h("span", { class: "icon", "aria-hidden": "true" }),
-    h("span", { class: "name", dir: "auto" }, straight(filename || KINDS[kind] || "File")),
+    isThere
+      ? h("button", { class: "name plain", type: "button", dir: "auto", title: "Save it", click: () => media.save(mediaId, name) }, name)
+      : h("span", { class: "name", dir: "auto" }, name),
     h("span", { class: "facts" }, facts.join(" · ")));
 }
 

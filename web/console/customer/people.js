@@ -1,4 +1,6 @@
-// What people and conversations are called.
+// What people and conversations are called, and what stands for them.
+
+import { h } from "../shared/dom.js";
 
 /** A name without what turns text around: `gnp.exe` must not read as `exe.png`. */
 export const straight = (name) => name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
@@ -9,7 +11,12 @@ export const nameOf = (person) => straight(person?.displayName || person?.extern
 /** A conversation's title. */
 export const titleOf = (conversation) => straight(conversation.title || "No name yet");
 
-/** The first letter or two: a picture until pictures are served. */
+/** What stands for a conversation: its picture, and until that is there a letter or two. */
+export function avatar({ id, avatarUrl }, title, media) {
+  return h("span", { class: `avatar ${tint(id)}`, "aria-hidden": "true" }, initials(title), media.avatar(avatarUrl));
+}
+
+/** The first letter or two. */
 export function initials(text) {
   const words = text.trim().split(/\s+/u).filter(Boolean);
   const letters = (words.length > 1 ? [words[0], words.at(-1)] : words).map((word) => [...word][0]);

@@ -4,7 +4,7 @@ import { h, keyed } from "../shared/dom.js";
 import { count, day, recent } from "../shared/format.js";
 import { typists } from "./list.js";
 import { messageItem } from "./message.js";
-import { initials, nameOf, tint, titleOf } from "./people.js";
+import { avatar, nameOf, titleOf } from "./people.js";
 import { Range } from "./range.js";
 import { seenBy, seenText } from "./seen.js";
 
@@ -14,7 +14,7 @@ const TOGETHER = 5 * 60_000;
 const NEAR = 80;
 
 /** Shows a conversation of the store in `section`. */
-export function threadView(section, { store, feed }) {
+export function threadView(section, { store, feed, media }) {
   const head = h("header", { class: "head" });
   const items = h("ol", { class: "messages" });
   const above = h("div", { class: "above" });
@@ -77,7 +77,7 @@ export function threadView(section, { store, feed }) {
     const thread = store.thread(id);
     if (thread.state === "new") feed.open(id);
 
-    header(head, conversation, { store, feed });
+    header(head, conversation, { store, feed, media });
     const messages = thread.all;
     const isPrepended = oldest !== undefined && messages[0]?.id !== oldest && thread.messages.has(oldest);
     // Whoever waits for them at the beginning gets to see them.
@@ -87,7 +87,7 @@ export function threadView(section, { store, feed }) {
     keyed(items, rows(part.shown, conversation, thread, store.reads.get(id)), {
       key: ({ key }) => key,
       same: ({ mark }) => mark,
-      make: (row) => (row.message ? messageItem(row.message, { ...row, onVersions: (one) => feed.message(one), onJump: jump }) : line(row)),
+      make: (row) => (row.message ? messageItem(row.message, { ...row, media, onVersions: (one) => feed.message(one), onJump: jump }) : line(row)),
     });
     fill(above, thread, () => retry(thread, id));
     hold();
@@ -107,10 +107,10 @@ export function threadView(section, { store, feed }) {
   }
 }
 
-function header(head, conversation, { store, feed }) {
+function header(head, conversation, { store, feed, media }) {
   const { id, isGroup, participants = [], unreadCount } = conversation;
   const progress = store.backfills.get(id);
-  const mark = JSON.stringify([conversation.title, isGroup, participants, unreadCount > 0, progress]);
+  const mark = JSON.stringify([conversation.title, conversation.avatarUrl, isGroup, participants, unreadCount > 0, progress]);
   if (head.mark === mark) return;
   head.mark = mark;
   const title = titleOf(conversation);
@@ -122,7 +122,7 @@ function header(head, conversation, { store, feed }) {
   });
   head.replaceChildren(
     h("a", { class: "back", href: "#/", "aria-label": "Back to the conversations" }, "‹"),
-    h("span", { class: `avatar ${tint(id)}`, "aria-hidden": "true" }, initials(title)),
+    avatar(conversation, title, media),
     h("div", { class: "about" },
       h("h2", { dir: "auto" }, title),
       h("p", { class: "muted small", dir: "auto" }, isGroup ? others.map(nameOf).join(", ") : networkName(conversation.network))),
