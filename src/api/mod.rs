@@ -6,12 +6,14 @@
 
 mod account;
 mod admin;
+mod analytics;
 mod appservice;
 mod bridge;
 mod console;
 mod conversations;
 pub mod error;
 mod etag;
+mod export;
 pub mod extract;
 mod health;
 mod manager;

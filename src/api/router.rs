@@ -10,8 +10,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    ApiError, account, admin, appservice, bridge, console, conversations, health, manager, media,
-    messages, messenger, openapi, stack, webhooks,
+    ApiError, account, admin, analytics, appservice, bridge, console, conversations, export, health,
+    manager, media, messages, messenger, openapi, stack, webhooks,
 };
 use crate::app::{App, AppState};
 
@@ -85,6 +85,8 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(messages::get::get_message))
         .routes(routes!(media::get::get_media))
         .routes(routes!(media::tickets::issue_media_tickets))
+        .routes(routes!(analytics::get::get_analytics))
+        .routes(routes!(export::get::get_export))
         .routes(routes!(
             manager::bridge_login_complete::complete_bridge_login
         ))

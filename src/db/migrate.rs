@@ -21,6 +21,8 @@ const LOCK_PATIENCE: &str = "2s";
 /// How often one is tried, with [`PAUSE`] in between, in which others get their turn.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often whoever migrates is asked whether they are through.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Applies what is pending; returns the versions applied.
 ///
@@ -34,42 +36,92 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))
         .with_context(|| format!("could not connect to the database{}", place(url)))?;
-    // A session lock: it goes with the connection, however this ends.
-    diesel::sql_query("SELECT pg_advisory_lock($1)")
-        .bind::<diesel::sql_types::BigInt, _>(LOCK)
-        .execute(&mut conn)
-        .await?;
+    take_turn(&mut conn).await?;
     // Diesel names its bookkeeping without a schema. A role called `tributary`
     // would look for it in the schema of that name once there is one.
     diesel::sql_query("SET search_path = public")
         .execute(&mut conn)
         .await?;
-    diesel::sql_query(format!("SET lock_timeout = '{LOCK_PATIENCE}'"))
-        .execute(&mut conn)
-        .await?;
-    let mut harness = AsyncMigrationHarness::new(conn);
-    let applied = run(&mut harness)
-        .await
-        .context("could not apply the migrations")?;
+    drop_unfinished(&mut conn).await?;
+    let (applied, mut conn) = run(conn).await.context("could not apply the migrations")?;
     if !applied.is_empty() {
         // Diesel's own table is nobody's business either.
         diesel::sql_query(
             "ALTER TABLE public.__diesel_schema_migrations ENABLE ROW LEVEL SECURITY",
         )
-        .execute(&mut harness.into_inner())
+        .execute(&mut conn)
         .await?;
     }
     Ok(applied)
 }
 
+/// Waits for the lock of those who migrate. It is the session's: it goes with the
+/// connection, however this ends. Whoever waited for it in a statement would be waited for,
+/// by an index that the other one builds beside everybody's transactions.
+async fn take_turn(conn: &mut Connection) -> anyhow::Result<()> {
+    #[derive(diesel::QueryableByName)]
+    struct Turn {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        is_ours: bool,
+    }
+    loop {
+        let turn: Turn = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS is_ours")
+            .bind::<diesel::sql_types::BigInt, _>(LOCK)
+            .get_result(conn)
+            .await?;
+        if turn.is_ours {
+            return Ok(());
+        }
+        tokio::time::sleep(TURN).await;
+    }
+}
+
+/// Drops indexes that were being built beside everybody's transactions when the program
+/// was killed: Postgres keeps them up to date and does not use them.
+async fn drop_unfinished(conn: &mut Connection) -> anyhow::Result<()> {
+    #[derive(diesel::QueryableByName)]
+    struct Index {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+    }
+    let unfinished: Vec<Index> = diesel::sql_query(
+        "SELECT c.oid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE NOT i.indisvalid AND c.relnamespace = to_regnamespace('tributary')",
+    )
+    .load(conn)
+    .await?;
+    for Index { name } in unfinished {
+        tracing::warn!(
+            index = name,
+            "an index was not finished, and is built again"
+        );
+        diesel::sql_query(format!("DROP INDEX CONCURRENTLY {name}"))
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Applies what is pending, and waits for others in between.
-async fn run(harness: &mut AsyncMigrationHarness<Connection>) -> anyhow::Result<Vec<String>> {
-    let mut applied = Vec::new();
-    let mut tries = 1;
-    while harness
-        .has_pending_migration(MIGRATIONS)
-        .map_err(anyhow::Error::from_boxed)?
-    {
+async fn run(mut conn: Connection) -> anyhow::Result<(Vec<String>, Connection)> {
+    let (mut applied, mut tries) = (Vec::new(), 1);
+    loop {
+        let mut harness = AsyncMigrationHarness::new(conn);
+        let next = next_is_in_transaction(&mut harness)?;
+        conn = harness.into_inner();
+        let Some(is_in_transaction) = next else {
+            return Ok((applied, conn));
+        };
+        // What is in no transaction locks nobody out while it waits.
+        let patience = if is_in_transaction {
+            LOCK_PATIENCE
+        } else {
+            "0"
+        };
+        diesel::sql_query(format!("SET lock_timeout = '{patience}'"))
+            .execute(&mut conn)
+            .await?;
+        let mut harness = AsyncMigrationHarness::new(conn);
         match harness.run_next_migration(MIGRATIONS) {
             Ok(version) => applied.push(version.to_string()),
             Err(error) if tries < TRIES && is_lock_timeout(error.as_ref()) => {
@@ -79,8 +131,18 @@ async fn run(harness: &mut AsyncMigrationHarness<Connection>) -> anyhow::Result<
             }
             Err(error) => return Err(anyhow::Error::from_boxed(error)),
         }
+        conn = harness.into_inner();
     }
-    Ok(applied)
+}
+
+/// Whether the next migration is applied in a transaction; none when all are applied.
+fn next_is_in_transaction(
+    harness: &mut AsyncMigrationHarness<Connection>,
+) -> anyhow::Result<Option<bool>> {
+    let pending = harness.pending_migrations(MIGRATIONS);
+    let pending = pending.map_err(anyhow::Error::from_boxed)?;
+    let next = pending.iter().next();
+    Ok(next.map(|migration| migration.metadata().run_in_transaction()))
 }
 
 /// Diesel tells no SQLSTATE; in another language than English a start fails instead of

@@ -24,10 +24,13 @@ const PASSING: [&str; 6] = [
     "terminating connection",
     "the database system is",
     "not currently accepting connections",
-    "canceling statement due to statement timeout",
+    TIMEOUT,
     "canceling statement due to conflict with recovery",
     DEADLOCK,
 ];
+
+/// What Postgres says to a statement that took longer than it may.
+const TIMEOUT: &str = "canceling statement due to statement timeout";
 
 /// What Postgres says to the one of two transactions that gives way.
 const DEADLOCK: &str = "deadlock detected";
@@ -119,10 +122,18 @@ impl Error {
     /// waited for each other: begun again at once it works.
     #[must_use]
     pub fn is_deadlock(&self) -> bool {
-        let Self::Query(diesel::result::Error::DatabaseError(_, said)) = self else {
-            return false;
-        };
-        said.message().contains(DEADLOCK)
+        self.says(DEADLOCK)
+    }
+
+    /// Whether a statement took longer than it may.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.says(TIMEOUT)
+    }
+
+    fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Query(diesel::result::Error::DatabaseError(_, said))
+            if said.message().contains(words))
     }
 }
 

@@ -5,6 +5,7 @@
 //! replicas and restarts (wrong link codes) is counted in Postgres.
 
 pub mod address;
+mod at_once;
 mod buckets;
 
 use std::{
@@ -15,11 +16,16 @@ use std::{
 
 use hyper::HeaderMap;
 
+pub use self::at_once::{AtOnce, Task, Turn};
 use self::{
     address::{FORWARDED_FOR, Network, Proxies},
     buckets::Buckets,
 };
 use crate::config;
+
+/// Of each kind of what takes long so many are in the database at once, on one replica: others
+/// want connections too.
+const WORKING: usize = 3;
 
 /// Too many requests; one more is taken after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +50,10 @@ pub struct Limits {
     proxies: Proxies,
     addresses: Buckets<Network>,
     users: Buckets<String>,
+    /// Analytics.
+    pub analytics: AtOnce,
+    /// Exports.
+    pub exports: AtOnce,
     has_warned: AtomicBool,
 }
 
@@ -55,6 +65,8 @@ impl Limits {
             proxies: Proxies::new(trusted_proxies),
             addresses: Buckets::new(limits.per_ip_per_second, limits.burst),
             users: Buckets::new(limits.per_user_per_second, limits.burst),
+            analytics: AtOnce::new(1, WORKING),
+            exports: AtOnce::new(2, WORKING),
             has_warned: AtomicBool::new(false),
         }
     }

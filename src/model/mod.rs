@@ -1,5 +1,6 @@
 //! Values without I/O.
 
+pub mod analytics;
 pub mod audit;
 pub mod backfill;
 pub mod change;
@@ -8,6 +9,7 @@ pub mod conversation;
 pub mod dead_letter;
 pub mod ephemeral;
 pub mod erasure;
+pub mod export;
 pub mod frame;
 pub mod incoming;
 pub mod media;

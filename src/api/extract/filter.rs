@@ -14,25 +14,48 @@ use crate::api::ApiError;
 #[derive(Debug)]
 pub struct Filter<T>(pub T);
 
+/// The parameters of what is no list, whoever misspells one of which is told.
+#[derive(Debug)]
+pub struct Options<T>(pub T);
+
 impl<T: de::DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Filter<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let known = T::into_params(|| None).into_iter();
-        let known = known.chain(PagingQuery::into_params(|| None));
-        let known: Vec<_> = known.map(|parameter| parameter.name).collect();
-        let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| ApiError::invalid("the query can't be read"))?;
-        if given.iter().any(|(name, _)| !known.contains(name)) {
-            let known = known.join(", ");
-            return Err(ApiError::invalid(format!("the list's query has {known}")));
-        }
-        let query = Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|Query(filter)| Self(filter))
-            .map_err(|_| ApiError::invalid("a filter of the list can't be read"))
+        let known = names::<T>().chain(names::<PagingQuery>()).collect();
+        only(known, parts, state).await.map(Self)
     }
+}
+
+impl<T: de::DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Options<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        only(names::<T>().collect(), parts, state).await.map(Self)
+    }
+}
+
+fn names<T: IntoParams>() -> impl Iterator<Item = String> {
+    let known = T::into_params(|| None).into_iter();
+    known.map(|parameter| parameter.name)
+}
+
+async fn only<T: de::DeserializeOwned, S: Send + Sync>(
+    known: Vec<String>,
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, ApiError> {
+    let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+        .await
+        .map_err(|_| ApiError::invalid("the query can't be read"))?;
+    if given.iter().any(|(name, _)| !known.contains(name)) {
+        let known = known.join(", ");
+        return Err(ApiError::invalid(format!("the query has {known}")));
+    }
+    let query = Query::<T>::from_request_parts(parts, state).await;
+    query
+        .map(|Query(asked)| asked)
+        .map_err(|_| ApiError::invalid("the query can't be read"))
 }
 
 /// A text to compare with. Postgres takes no U+0000, and nothing stored has one.

@@ -17,7 +17,7 @@ pub use self::{
     bridge::BridgeId,
     client_ip::ClientIp,
     cursor::{Place, decode as decode_cursor, encode as encode_cursor},
-    filter::{Filter, Term},
+    filter::{Filter, Options, Term},
     id::PathId,
     keys::{AdminKey, ManagerKey},
     paging::{Paging, PagingQuery},

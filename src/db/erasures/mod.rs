@@ -2,10 +2,11 @@
 //!
 //! An erasure begins with access ([`access`]): from that commit on its user sees
 //! nothing of it. What then nobody holds any more goes room by room, in batches
-//! ([`sweep`]); how far it is is in `erasure_rooms`, so whoever goes on needs to know
+//! ([`sweep`], [`remnants`]); how far it is is in `erasure_rooms`, so whoever goes on needs to know
 //! nothing else, and two that do at once only wait for each other.
 
 pub mod access;
+pub mod remnants;
 pub mod sweep;
 
 use chrono::{DateTime, Utc};
@@ -100,6 +101,25 @@ pub async fn begin(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How many erasures of a user's have begun.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn begun(conn: &mut Connection, user_id: &str) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Begun {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let begun: Begun =
+        sql_query("SELECT count(*) AS count FROM tributary.erasures WHERE user_hash = $1")
+            .bind::<Binary, _>(Sha256::digest(user_id).as_slice())
+            .get_result(conn)
+            .await?;
+    Ok(begun.count)
 }
 
 #[derive(QueryableByName)]

@@ -1,8 +1,10 @@
 //! Messages, for a viewer.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{
-    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -260,7 +262,7 @@ pub async fn full(
     let Some(message) = by_ids(conn, user_id, &[id]).await?.pop() else {
         return Ok(None);
     };
-    let content = content_of(conn, user_id, id).await?;
+    let content = contents_of(conn, user_id, &[id]).await?.remove(&id);
     let versions = match message.edited_at {
         Some(_) => versions_of(conn, user_id, id).await?,
         None => Vec::new(),
@@ -272,26 +274,55 @@ pub async fn full(
     }))
 }
 
-async fn content_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResult<Option<Value>> {
+/// Those of these messages that the viewer may see, with their content and without their
+/// versions; in no order.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub(super) async fn with_content(
+    conn: &mut Connection,
+    user_id: &str,
+    ids: &[Uuid],
+) -> QueryResult<Vec<FullMessage>> {
+    let messages = by_ids(conn, user_id, ids).await?;
+    let mut contents = contents_of(conn, user_id, ids).await?;
+    let full = |message: Message| FullMessage {
+        content: contents.remove(&message.id),
+        message,
+        versions: Vec::new(),
+    };
+    Ok(messages.into_iter().map(full).collect())
+}
+
+async fn contents_of(
+    conn: &mut Connection,
+    user_id: &str,
+    ids: &[Uuid],
+) -> QueryResult<HashMap<Uuid, Value>> {
     #[derive(QueryableByName)]
     struct Content {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
         #[diesel(sql_type = Nullable<Jsonb>)]
         content: Option<Value>,
     }
-    let row: Option<Content> = sql_query(format!(
-        "SELECT CASE WHEN old.version IS NULL THEN m.content ELSE old.content END AS content
+    let rows: Vec<Content> = sql_query(format!(
+        "SELECT m.id, CASE WHEN old.version IS NULL THEN m.content ELSE old.content END AS content
          FROM tributary.messages m
          JOIN tributary.conversation_access a
            ON a.conversation_id = m.conversation_id AND a.user_id = $1
          {OF_MESSAGE}
-         WHERE m.id = $2 AND {MAY_SEE}"
+         WHERE m.id = ANY($2) AND {MAY_SEE}"
     ))
     .bind::<Text, _>(user_id)
-    .bind::<SqlUuid, _>(id)
-    .get_result(conn)
-    .await
-    .optional()?;
-    Ok(row.and_then(|row| row.content))
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await?;
+    let pairs = rows.into_iter().map(|row| (row.id, row.content));
+    Ok(pairs
+        .filter_map(|(id, content)| Some((id, content?)))
+        .collect())
 }
 
 async fn versions_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryResult<Vec<Version>> {

@@ -1,10 +1,12 @@
 //! What viewers read. Every query here takes the caller's Clerk user id and
 //! decides by it in SQL: there is none 'by id' alone.
 
+pub mod analytics;
 pub mod backfill;
 pub mod connections;
 pub mod conversations;
 pub mod media;
+pub mod export;
 pub mod messages;
 pub mod participants;
 

@@ -2,10 +2,12 @@
 
 mod account;
 mod admin;
+mod analytics;
 mod appservice;
 mod console;
 pub(crate) mod conversations;
 mod cors;
+mod export;
 mod health;
 mod keys;
 mod limits;

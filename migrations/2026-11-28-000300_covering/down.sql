@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY tributary.messages_covering;

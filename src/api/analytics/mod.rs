@@ -1,0 +1,4 @@
+//! Numbers that people came for.
+
+pub(super) mod get;
+mod period;

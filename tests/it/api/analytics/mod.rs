@@ -1,0 +1,5 @@
+//! `/api/analytics`.
+
+mod get;
+mod history;
+mod reference;
