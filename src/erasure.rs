@@ -18,7 +18,7 @@ use crate::{
         self, Connection,
         audit::{self, Entry},
         connection_rooms,
-        erasures::{self, Counts, sweep},
+        erasures::{self, Counts, remnants, sweep},
         jobs::{self, NewJob},
         media::{self, objects},
         plans, rooms,
@@ -158,9 +158,16 @@ impl Erasure {
         let letters = sweep::dead_letters(conn, room_id, self.batch).await?;
         gone.counts.dead_letters = letters;
         let rest = sweep::rest(conn, room_id, self.batch).await?;
-        Ok([relations.gone, letters, rest]
+        let state = remnants::state(conn, room_id, self.batch).await?;
+        let redactions = remnants::redactions(conn, room_id, self.batch).await?;
+        let is_through = [relations.gone, letters, rest, state, redactions]
             .iter()
-            .all(|&gone| gone < self.batch))
+            .all(|&gone| gone < self.batch);
+        if is_through {
+            let pictures = remnants::people(conn, room_id).await?;
+            gone.media.extend(pictures);
+        }
+        Ok(is_through)
     }
 
     /// Whoever was linked meanwhile has no access yet.

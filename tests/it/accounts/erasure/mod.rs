@@ -1,6 +1,7 @@
 //! Erasing while everything else goes on: pushes, pages, links, kills.
 
 mod account;
+mod left;
 mod middle;
 mod relink;
 mod requests;
