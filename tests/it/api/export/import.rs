@@ -101,7 +101,7 @@ async fn what_is_imported_is_what_the_api_answers() {
         let export = desk.put("export.ndjson", &export.text);
         // Twice: the same lines again change nothing.
         for _ in 0..2 {
-            let imported = desk.import(&[export.clone()]);
+            let imported = desk.import(std::slice::from_ref(&export));
             assert!(imported.status.success(), "{imported:?}");
             assert_eq!(
                 without_extras(desk.dump()),
@@ -123,7 +123,7 @@ async fn an_export_in_two_parts_is_one() {
         let half = lines[cut].len() / 2;
         let begun = [lines[..cut].concat(), lines[cut][..half].to_owned()].concat();
         let begun = desk.put("1.ndjson", &begun);
-        let refused = desk.import(&[begun.clone()]);
+        let refused = desk.import(std::slice::from_ref(&begun));
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         let last: Value = serde_json::from_str(lines[cut - 1]).unwrap();
         let said = String::from_utf8(refused.stderr).unwrap();
