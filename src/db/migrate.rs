@@ -141,7 +141,7 @@ fn next_is_in_transaction(
 ) -> anyhow::Result<Option<bool>> {
     let pending = harness.pending_migrations(MIGRATIONS);
     let pending = pending.map_err(anyhow::Error::from_boxed)?;
-    let next = pending.iter().next();
+    let next = pending.into_iter().next();
     Ok(next.map(|migration| migration.metadata().run_in_transaction()))
 }
 

@@ -52,7 +52,7 @@ fn moment(text: &str) -> Option<Moment> {
 pub(super) fn zone(name: Option<&str>) -> Result<&str, ApiError> {
     let name = name.unwrap_or("UTC");
     let is_zone = name == "UTC" || (name.len() <= LONGEST_ZONE && is_path(name));
-    is_zone.then_some(name).ok_or_else(|| unknown_zone())
+    is_zone.then_some(name).ok_or_else(unknown_zone)
 }
 
 /// What Postgres does not know either.

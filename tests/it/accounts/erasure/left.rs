@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     process::Command,
 };
 
@@ -185,7 +186,7 @@ async fn found(world: &World, before: &BTreeMap<&'static str, Vec<String>>) -> S
         let places = gone.iter().flat_map(|id| words_with(&dump, id));
         let places: BTreeSet<_> = places.collect();
         if !places.is_empty() {
-            found += &format!("{what}: {places:?}\n");
+            writeln!(found, "{what}: {places:?}").unwrap();
         }
     }
     found

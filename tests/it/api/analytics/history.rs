@@ -51,7 +51,7 @@ pub(super) struct Message {
 
 #[derive(Debug, Clone)]
 pub(super) struct Room {
-    room_id: String,
+    id: String,
     grants: Vec<Grant>,
     messages: Vec<Message>,
 }
@@ -168,7 +168,7 @@ fn room(rng: &mut StdRng, people: &[Person]) -> Room {
     }
     let messages = (0..rng.random_range(0..40)).map(|_| message(rng, people));
     Room {
-        room_id: format!("!{}", new_id().simple()),
+        id: format!("!{}", new_id().simple()),
         messages: messages.collect(),
         grants,
     }
@@ -202,7 +202,7 @@ impl Conversation {
             "INSERT INTO tributary.conversations
                  (id, bridge_id, network, protocol_id, channel_id, matrix_room_id)
              VALUES ('{id}', 'meta', 'facebook', 'facebookgo', '{id}', '{}');",
-            self.rooms[0].room_id
+            self.rooms[0].id
         )
         .unwrap();
         for user_id in [USER, OTHER_USER]
@@ -235,7 +235,7 @@ impl Conversation {
 
 impl Room {
     fn sql(&self, sql: &mut String, conversation: Uuid) {
-        let room_id = &self.room_id;
+        let room_id = &self.id;
         write!(
             sql,
             "INSERT INTO tributary.rooms

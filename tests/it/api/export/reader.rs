@@ -107,7 +107,7 @@ async fn a_session_that_ends_ends_what_it_reads() {
     let token = session("user_alice");
     let session = app.app.clerk.verify(&token).await.unwrap();
     let (now, ended) = (Clock::system().now(), app.app.clerk.ended());
-    ended.remember([session.user_id], now + Duration::from_secs(60), now);
+    ended.remember([session.user_id], now + Duration::from_mins(1), now);
     assert_eq!(rest(going_on).await, None);
 }
 
