@@ -244,9 +244,10 @@ async fn of_an_account_nothing_is_left_but_what_is_told() {
     let frames = "connections: {\"audit\", \"outbox\"}\nconversations: {\"outbox\"}\n";
     assert_eq!(found(&world, &before).await, frames);
     assert_eq!(tables_with(&left, ALICE), set(&["audit", MEMBERS]));
+    // Whose work it was that is not done yet is forgotten with its end.
     assert_eq!(
         words_with(&left, USER_A),
-        set(&["audit", "outbox", "stream_positions"])
+        set(&["audit", "jobs", "outbox", "stream_positions"])
     );
     // Bob's is as it was.
     assert_eq!(world.count("messages").await, 1);
