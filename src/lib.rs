@@ -10,6 +10,7 @@
 //! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
 //! - [`erasure`]: deletes what nobody holds any more, step by step
+//! - [`search`]: what people look for, in what they are shown
 //! - [`sessions`]: which Clerk sessions are over, known on every replica
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
 //! - [`stream`]: who gets which frame, and who is told
@@ -42,6 +43,7 @@ pub mod matrix;
 pub mod media;
 pub mod model;
 pub mod operator;
+pub mod search;
 pub mod server;
 pub mod sessions;
 pub mod stream;

@@ -108,6 +108,7 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     let media = MediaWatch::new(app.ingest.clone(), app.config.media.on);
     tasks.spawn(media.run(stop.clone()));
     tasks.spawn(jobs::audit_retention::run(Arc::clone(&app), stop.clone()));
+    tasks.spawn(jobs::index_search::run(app.db.clone(), stop.clone()));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
     tasks.spawn(server::serve(
         listener,

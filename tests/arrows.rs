@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     (
         "accounts",
         &[
@@ -32,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "media",
             "model",
             "operator",
+            "search",
             "stream",
             "thumbnails",
         ],
@@ -83,7 +84,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
         "jobs",
         &[
             "accounts", "app", "config", "db", "erasure", "fold", "ingest", "matrix", "media",
-            "model",
+            "model", "search",
         ],
     ),
     (
@@ -99,6 +100,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("media", &["config", "model"]),
     ("model", &[]),
     ("operator", &["config", "db", "ingest", "model"]),
+    ("search", &["db", "model"]),
     ("server", &["limits"]),
     ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),

@@ -23,6 +23,7 @@ mod messenger;
 pub mod openapi;
 pub mod page;
 pub mod router;
+mod search;
 mod stack;
 mod webhooks;
 

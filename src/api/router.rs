@@ -10,8 +10,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    ApiError, account, admin, analytics, appservice, bridge, console, conversations, export, health,
-    manager, media, messages, messenger, openapi, stack, webhooks,
+    ApiError, account, admin, analytics, appservice, bridge, console, conversations, export,
+    health, manager, media, messages, messenger, openapi, search, stack, webhooks,
 };
 use crate::app::{App, AppState};
 
@@ -87,6 +87,8 @@ fn web() -> OpenApiRouter<AppState> {
         .routes(routes!(media::tickets::issue_media_tickets))
         .routes(routes!(analytics::get::get_analytics))
         .routes(routes!(export::get::get_export))
+        .routes(routes!(messages::context::message_context))
+        .routes(routes!(search::find::search_messages))
         .routes(routes!(
             manager::bridge_login_complete::complete_bridge_login
         ))

@@ -106,13 +106,18 @@ async fn move_participants(
     .await
 }
 
+/// In the index they are under the name of the conversation that is gone.
 async fn move_messages(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryResult<usize> {
     sql_query(
-        "UPDATE tributary.messages m SET conversation_id = $1, sender_id = now.id
-         FROM tributary.participants was
-         JOIN tributary.participants now
-           ON now.conversation_id = $1 AND now.matrix_user_id = was.matrix_user_id
-         WHERE m.conversation_id = ANY($2) AND was.id = m.sender_id",
+        "WITH moved AS (
+             UPDATE tributary.messages m SET conversation_id = $1, sender_id = now.id
+             FROM tributary.participants was
+             JOIN tributary.participants now
+               ON now.conversation_id = $1 AND now.matrix_user_id = was.matrix_user_id
+             WHERE m.conversation_id = ANY($2) AND was.id = m.sender_id
+             RETURNING m.id, m.deleted_at
+         )
+         INSERT INTO tributary.search_queue (message_id) SELECT id FROM moved WHERE deleted_at IS NULL",
     )
     .bind::<SqlUuid, _>(stays)
     .bind::<Array<SqlUuid>, _>(gone)

@@ -107,6 +107,8 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
              ON CONFLICT (room_id, event_id) DO NOTHING
              RETURNING id, conversation_id, room_id, event_id, sender_id, sender, timestamp, received_at,
                        historical, deleted_at
+         ), queued AS (
+             INSERT INTO tributary.search_queue (message_id) SELECT id FROM stored WHERE deleted_at IS NULL
          )
          SELECT m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
                 m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
@@ -161,6 +163,9 @@ pub async fn redact(
              FROM unnest($1::text[], $2::text[]) AS t(room_id, event_id)
              JOIN tributary.redactions d ON d.room_id = t.room_id AND d.redacts = t.event_id
              ORDER BY d.room_id, d.redacts, d.origin_server_ts, d.event_id COLLATE \"C\"
+         ), queued AS (
+             INSERT INTO tributary.search_queue (message_id)
+             SELECT m.id FROM first f JOIN tributary.messages m ON m.room_id = f.room_id AND m.event_id = f.redacts
          )
          UPDATE tributary.messages m
          SET deleted_at = f.at, body = '', formatted_body = NULL, content = NULL,

@@ -47,6 +47,7 @@ pub mod redactions;
 pub mod refold;
 pub mod report_attempts;
 pub mod rooms;
+pub mod search;
 pub mod secrets;
 pub mod state;
 mod statement;

@@ -55,7 +55,8 @@ pub async fn insert(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Re
     }
     let shown = || edits.iter().map(|edit| edit.shown.as_ref());
     sql_query(
-        "INSERT INTO tributary.message_versions AS v
+        "WITH stored AS (
+         INSERT INTO tributary.message_versions AS v
              (room_id, event_id, target_event_id, sender, event_type, type, body, formatted_body, content,
               origin_server_ts, timestamp, received_at)
          SELECT DISTINCT ON (e.room_id, e.event_id)
@@ -81,7 +82,13 @@ pub async fn insert(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Re
          SET type = excluded.type, body = excluded.body, formatted_body = excluded.formatted_body,
              content = excluded.content
          WHERE v.content IS NULL AND excluded.content IS NOT NULL
-         RETURNING room_id, event_id, target_event_id, received_at, content IS NOT NULL AS shows",
+         RETURNING room_id, event_id, target_event_id, received_at, content IS NOT NULL AS shows
+         ), queued AS (
+             INSERT INTO tributary.search_queue (message_id)
+             SELECT m.id FROM stored s
+             JOIN tributary.messages m ON m.room_id = s.room_id AND m.event_id = s.target_event_id
+         )
+         SELECT * FROM stored",
     )
     .bind::<Array<Text>, _>(edits.iter().map(|e| &e.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(edits.iter().map(|e| &e.event_id).collect::<Vec<_>>())
@@ -125,11 +132,17 @@ pub async fn redact(mut conn: &Connection, gone: &Gone) -> QueryResult<Vec<Lost>
                  SELECT v.room_id, v.event_id FROM tributary.message_versions v
                  WHERE v.room_id = t.room_id AND v.target_event_id = t.event_id
                    AND v.content IS NOT NULL AND v.target_event_id <> v.event_id OFFSET 0) AS g
-         )
+         ), taken AS (
          UPDATE tributary.message_versions v
          SET type = v.event_type, body = '', formatted_body = NULL, content = NULL
          FROM gone g WHERE v.room_id = g.room_id AND v.event_id = g.event_id
-         RETURNING v.room_id, v.target_event_id",
+         RETURNING v.room_id, v.target_event_id
+         ), queued AS (
+             INSERT INTO tributary.search_queue (message_id)
+             SELECT m.id FROM taken t
+             JOIN tributary.messages m ON m.room_id = t.room_id AND m.event_id = t.target_event_id
+         )
+         SELECT * FROM taken",
     )
     .bind::<Array<Text>, _>(&gone.rooms)
     .bind::<Array<Text>, _>(&gone.events)

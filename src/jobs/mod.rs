@@ -16,6 +16,7 @@ pub mod discover_bridge;
 pub mod erase;
 mod eyes;
 mod handler;
+pub mod index_search;
 pub mod media_watch;
 pub mod reconcile;
 pub mod refold;

@@ -17,6 +17,7 @@ pub mod message;
 pub mod participant;
 pub mod portal;
 pub mod room;
+pub mod search;
 pub mod time;
 pub mod transient;
 pub(crate) mod words;

@@ -1,3 +1,4 @@
 //! Single messages.
 
+pub(super) mod context;
 pub(super) mod get;

@@ -138,6 +138,10 @@ pub async fn relations(conn: &mut Connection, room_id: &str, most: i64) -> Query
              DELETE FROM tributary.attachments t USING versions v
              WHERE t.room_id = $1 AND t.event_id = v.event_id
              RETURNING t.media_id
+         ), queued AS (
+             INSERT INTO tributary.search_queue (message_id)
+             SELECT m.id FROM versions v
+             JOIN tributary.messages m ON m.room_id = $1 AND m.event_id = v.target_event_id
          )
          SELECT greatest((SELECT count(*) FROM versions), (SELECT count(*) FROM reactions)) AS gone,
                 ARRAY(SELECT target_event_id FROM versions

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryResult, QueryableByName, sql_query,
+    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Page, avatar_url};
+mod page;
+
+pub use self::page::{Around, Order, Place, around, page, page_in};
+use super::avatar_url;
 use crate::{
     db::{
         Connection,
@@ -36,6 +39,10 @@ macro_rules! visible_version {
     };
 }
 pub(super) use visible_version;
+
+/// May viewer `a` see message `m`? Asked of one message after the other, in the order of the
+/// index: as a join it looks so rare to the planner that it sorts the whole conversation.
+const MAY_SEE_EACH: &str = concat!("(SELECT ", may_see!("m.received_at"), ")");
 
 /// What a message shows to viewer `a`, from `m`, [`OF_MESSAGE`] and its conversation `conv`.
 const COLUMNS: &str = concat!(
@@ -81,11 +88,12 @@ const COLUMNS: &str = concat!(
     " AS is_self"
 );
 
-/// The sender `p` of message `m`, and the version `old` that is shown to viewer `a`
-/// when the newest one came after they had left.
-const OF_MESSAGE: &str = concat!(
-    "JOIN tributary.participants p ON p.id = m.sender_id
-     LEFT JOIN LATERAL (
+/// The version `old` of message `m` that is shown to viewer `a` when the newest one came
+/// after they had left.
+macro_rules! old {
+    () => {
+        concat!(
+    "LEFT JOIN LATERAL (
          SELECT v.event_id AS version, v.type, v.body, v.formatted_body, v.content,
                 CASE WHEN v.event_id <> v.target_event_id THEN v.timestamp END AS edited_at
          FROM tributary.message_versions v
@@ -95,6 +103,17 @@ const OF_MESSAGE: &str = concat!(
     visible_version!(),
     "    ORDER BY v.event_id = v.target_event_id, v.origin_server_ts DESC, v.event_id COLLATE \"C\" DESC
          LIMIT 1) AS old ON true"
+        )
+    };
+}
+
+/// The version of a message that is shown to whoever had left when the newest one came.
+pub(super) const OLD: &str = old!();
+
+/// The sender `p` of message `m`, and its version `old`.
+const OF_MESSAGE: &str = concat!(
+    "JOIN tributary.participants p ON p.id = m.sender_id ",
+    old!()
 );
 
 #[derive(QueryableByName)]
@@ -179,62 +198,8 @@ fn built<T: DeserializeOwned>(json: Option<Value>) -> Vec<T> {
         .unwrap_or_default()
 }
 
-/// A place between two messages of a conversation: behind the one with this
-/// time and event id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its time.
-    pub timestamp: DateTime<Utc>,
-    /// Its event id.
-    pub event_id: String,
-}
-
-/// Up to `limit` messages of a conversation, the newest first, older than `before`;
-/// none when the conversation is not the viewer's.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn page(
-    conn: &mut Connection,
-    user_id: &str,
-    conversation_id: Uuid,
-    before: Option<&Place>,
-    limit: i64,
-) -> QueryResult<Option<Page<Message, Place>>> {
-    let rows: Vec<Row> = sql_query(format!(
-        "SELECT {COLUMNS}
-         FROM tributary.conversation_access a
-         JOIN tributary.conversations conv ON conv.id = a.conversation_id
-         JOIN tributary.messages m ON m.conversation_id = conv.id
-         {OF_MESSAGE}
-         WHERE a.user_id = $1 AND a.conversation_id = $2 AND {MAY_SEE}
-           AND ($3::timestamptz IS NULL
-                OR (m.timestamp, m.event_id COLLATE \"C\") < ($3, $4::text COLLATE \"C\"))
-         ORDER BY m.timestamp DESC, m.event_id COLLATE \"C\" DESC
-         LIMIT $5"
-    ))
-    .bind::<Text, _>(user_id)
-    .bind::<SqlUuid, _>(conversation_id)
-    .bind::<Nullable<Timestamptz>, _>(before.map(|place| place.timestamp))
-    .bind::<Nullable<Text>, _>(before.map(|place| &place.event_id))
-    .bind::<BigInt, _>(limit.saturating_add(1))
-    .load(conn)
-    .await?;
-    if rows.is_empty() && !is_theirs(conn, user_id, conversation_id).await? {
-        return Ok(None);
-    }
-    let messages = rows.into_iter().map(Message::from).collect();
-    Ok(Some(Page::cut(messages, limit, |message: &Message| {
-        Place {
-            timestamp: message.timestamp,
-            event_id: message.matrix_event_id.clone(),
-        }
-    })))
-}
-
 /// Whether a conversation is the viewer's, also without a message.
-async fn is_theirs(
+pub(super) async fn is_theirs(
     conn: &mut Connection,
     user_id: &str,
     conversation_id: Uuid,
@@ -404,7 +369,7 @@ pub async fn last_of(
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          CROSS JOIN LATERAL (
              SELECT m.* FROM tributary.messages m
-             WHERE m.conversation_id = a.conversation_id AND {MAY_SEE}
+             WHERE m.conversation_id = a.conversation_id AND {MAY_SEE_EACH}
              ORDER BY m.timestamp DESC, m.event_id COLLATE \"C\" DESC LIMIT 1) AS m
          {OF_MESSAGE}
          WHERE a.user_id = $1 AND a.conversation_id = ANY($2)"

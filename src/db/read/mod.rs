@@ -5,10 +5,11 @@ pub mod analytics;
 pub mod backfill;
 pub mod connections;
 pub mod conversations;
-pub mod media;
 pub mod export;
+pub mod media;
 pub mod messages;
 pub mod participants;
+pub mod search;
 
 /// A page of a list, and the place behind it while there is more.
 #[derive(Debug, Clone, PartialEq)]

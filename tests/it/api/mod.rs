@@ -14,6 +14,7 @@ mod limits;
 mod media;
 mod messages;
 mod openapi;
+mod search;
 mod sessions;
 mod webhooks;
 

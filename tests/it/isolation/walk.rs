@@ -50,7 +50,7 @@ impl Kind {
             "connectionId" => Some(Self::Connection),
             "conversationId" => Some(Self::Conversation),
             "limit" | "cursor" | "purge" | "q" | "thumbnail" | "redirect" | "ticket" | "from"
-            | "to" | "timeZone" => None,
+            | "to" | "timeZone" | "order" => None,
             _ => panic!("{operation}: this test has to be told what ?{name}= is"),
         }
     }

@@ -3,6 +3,7 @@
 mod get;
 mod list;
 mod messages;
+mod paging;
 mod read;
 
 use serde_json::Value;

@@ -1,0 +1,4 @@
+//! Search.
+
+mod cursor;
+pub(super) mod find;

@@ -1,0 +1,59 @@
+//! Puts messages into the index, shortly after they were stored.
+//!
+//! Not in the transaction that stores them: what the words of a message cost is more than
+//! all the rest of it, and the homeserver waits for the rest. Until then a search finds
+//! messages if they are among the newest, which it reads as they are.
+
+use std::collections::BTreeSet;
+
+use diesel_async::AsyncConnection as _;
+use uuid::Uuid;
+
+use super::{MOST_CHARACTERS, words::terms};
+use crate::db::{
+    self, Database,
+    search::{self, Entry, Texts},
+};
+
+/// The version of the rules for words: with another one the index is made anew.
+pub const VERSION: i32 = 1;
+
+/// Messages of one transaction.
+const AT_ONCE: i64 = 500;
+
+/// Puts what is queued into the index, or what it never had, a batch of it. Returns whether
+/// there may be more; another replica may be doing it.
+///
+/// # Errors
+///
+/// When the database is not there or a statement fails; nothing is lost then.
+pub async fn step(db: &Database) -> Result<bool, db::Error> {
+    let mut conn = db.get().await?;
+    let step = conn.transaction(async |conn| {
+        if !search::take_turn(conn).await? {
+            return Ok(false);
+        }
+        let mut taken = search::take_queued(conn, AT_ONCE).await?;
+        if taken.is_empty() {
+            taken = search::take_old(conn, VERSION, AT_ONCE).await?;
+        }
+        let ids: BTreeSet<Uuid> = taken.into_iter().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let texts = search::texts(conn, &ids, MOST_CHARACTERS).await?;
+        let entries: Vec<_> = texts.iter().map(entry).collect();
+        search::put(conn, &entries).await?;
+        Ok::<_, db::QueryError>(true)
+    });
+    Ok(step.await?)
+}
+
+fn entry(message: &Texts) -> Entry {
+    let all: BTreeSet<_> = message.texts.iter().flat_map(|text| terms(text)).collect();
+    Entry {
+        id: message.id,
+        terms: all.into_iter().collect::<Vec<_>>().join(" "),
+    }
+}
