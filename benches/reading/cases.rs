@@ -17,6 +17,7 @@ const MIDDLING: [u32; 6] = [301, 420, 555, 733, 980, 1_500];
 const COMMON: [u32; 4] = [2, 3, 5, 9];
 
 /// All cases, on what is in the database.
+#[expect(clippy::too_many_lines, reason = "a case is a line or four")]
 pub(crate) async fn cases(reader: &mut Reader, database: &Client) -> anyhow::Result<Vec<Case>> {
     let chats = conversations(reader).await?;
     let deep = deep_cursors(reader, &chats).await?;

@@ -47,11 +47,13 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-async fn measure(scratch: &Scratch, messages: u64) -> anyhow::Result<()> {
-    let url = scratch.url();
-    seed::seed(url, messages)
-        .await
-        .context("it could not be seeded")?;
+async fn seed_and_measure(url: &SecretString, messages: u64) -> anyhow::Result<()> {
+    let seeded = seed::seed(url, messages).await;
+    seeded.context("it could not be seeded")?;
+    measure(url, messages).await
+}
+
+async fn measure(url: &SecretString, messages: u64) -> anyhow::Result<()> {
     let database = connect(url.expose_secret()).await?;
     let sql = "SELECT pg_size_pretty(pg_database_size(current_database()))";
     let size: String = database.query_one(sql, &[]).await?.get(0);

@@ -36,7 +36,9 @@ pub(crate) fn table(all: &[Measured]) -> String {
             format!("{:.2}", milliseconds(p99)),
             format!("{:.2}", milliseconds(max)),
         ];
-        table += &format!("{}{over}\n", row(cells));
+        table += &row(cells);
+        table += over;
+        table.push('\n');
     }
     table
 }

@@ -140,7 +140,11 @@ impl Chat {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn picture(of: &str) -> Vec<u8> {
@@ -215,6 +219,7 @@ async fn what_is_sent_through_the_bridge_is_kept_until_it_is_unsent() {
         .await;
 }
 
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_20_mib_is_kept_within_30_seconds_of_its_message() {
     let chat = Chat::new("olga", "20").await;

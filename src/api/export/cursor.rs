@@ -147,12 +147,10 @@ mod tests {
         assert_eq!(of(&[VERSION, EXPORT, VERSIONS, 1, 0xff, b'$']), None);
         assert_eq!(of(&[VERSION, 2, VERSIONS, 1, b'!', b'$']), None);
         assert_eq!(of(&[VERSION, EXPORT, 9, 1, b'!', b'$']), None);
-        let late = [
-            &[VERSION, EXPORT, MESSAGES, 1, b'!'],
-            i64::MAX.to_be_bytes().as_slice(),
-            b"$",
-        ];
-        assert_eq!(of(&late.concat()), None);
+        let mut late = vec![VERSION, EXPORT, MESSAGES, 1, b'!'];
+        late.extend(i64::MAX.to_be_bytes());
+        late.push(b'$');
+        assert_eq!(of(&late), None);
         assert_eq!(decode("%"), None);
     }
 }

@@ -138,7 +138,7 @@ fn hand_out(answer: Answer) -> Response {
     match answer {
         Answer::File(kind, content) => ([(header::CONTENT_TYPE, kind)], content).into_response(),
         Answer::Unsized(kind, content) => {
-            ([(header::CONTENT_TYPE, kind)], in_pieces(content)).into_response()
+            ([(header::CONTENT_TYPE, kind)], in_pieces(&content)).into_response()
         }
         Answer::Refused(status, body) => no(status, &body),
         Answer::Truncated(content) => {
@@ -177,7 +177,7 @@ pub(super) fn made(seed: u64, size: usize) -> impl ExactSizeIterator<Item = Vec<
     (0..size / PIECE).map(move |_| seed.to_be_bytes().repeat(PIECE / 8))
 }
 
-fn in_pieces(content: Vec<u8>) -> Body {
+fn in_pieces(content: &[u8]) -> Body {
     let pieces: Vec<_> = content
         .chunks(64 << 10)
         .map(|piece| Ok::<_, io::Error>(Bytes::copy_from_slice(piece)))

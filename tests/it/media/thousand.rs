@@ -108,6 +108,7 @@ async fn until_stored(world: &World, files: i64) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
 #[tokio::test(flavor = "multi_thread")]
 async fn many_files_and_a_kill_in_the_middle_are_all_there_once() {
     let files: i64 = std::env::var(FILES).map_or(60, |files| files.parse().unwrap());
@@ -147,7 +148,7 @@ async fn many_files_and_a_kill_in_the_middle_are_all_there_once() {
     let mut expected: Vec<_> = (0..files)
         .map(|nth| {
             let pieces = homeserver::made(u64::try_from(nth).unwrap(), MIB);
-            let hasher = pieces.fold(Sha256::new(), |hasher, piece| hasher.chain_update(piece));
+            let hasher = pieces.fold(Sha256::new(), Sha256::chain_update);
             ContentHash(hasher.finalize().into()).to_string()
         })
         .collect();
