@@ -57,6 +57,8 @@ function ask(message) {
 function enter(admin) {
   signedIn = new AbortController();
   const { signal } = signedIn;
+  // Timers of its views outlive it; the key must not.
+  signal.addEventListener("abort", () => admin.forget());
   const sections = new Map();
   const show = () => {
     const name = location.hash.slice(2) in VIEWS ? location.hash.slice(2) : "health";
@@ -84,10 +86,7 @@ function enter(admin) {
     show();
     document.querySelector("section:not([hidden]) .page-title")?.focus({ preventScroll: true });
   }, { signal });
-  $("forget").addEventListener("click", () => {
-    admin.forget();
-    ask();
-  }, { signal });
+  $("forget").addEventListener("click", () => ask(), { signal });
   show();
 }
 
