@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, broadcast, mpsc, watch};
+use uuid::Uuid;
 
 use crate::{db::stream::Head, model::transient::Transient};
 
@@ -19,6 +20,8 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     viewers: Mutex<HashMap<String, Viewer>>,
+    /// The database's, as it was last read.
+    epoch: watch::Sender<Option<Uuid>>,
     hints: mpsc::UnboundedSender<Hint>,
     sessions: Notify,
 }
@@ -44,7 +47,7 @@ pub(super) enum Hint {
 #[derive(Debug)]
 pub struct Subscription {
     // First, so that it is dropped while `head` still counts as a receiver.
-    _forget: Forget,
+    forget: Forget,
     /// The last known position; changes when the stream goes on.
     pub head: watch::Receiver<i64>,
     /// Typing and receipts.
@@ -64,6 +67,7 @@ impl Feed {
         (
             Self(Arc::new(Inner {
                 viewers: Mutex::default(),
+                epoch: watch::Sender::new(None),
                 hints,
                 sessions: Notify::new(),
             })),
@@ -80,7 +84,7 @@ impl Feed {
             transients: broadcast::Sender::new(TRANSIENTS_WAITING),
         });
         Subscription {
-            _forget: Forget {
+            forget: Forget {
                 feed: self.clone(),
                 user_id: user_id.to_owned(),
             },
@@ -95,6 +99,18 @@ impl Feed {
         for head in heads {
             // Only a relay that has ended does not listen, and then nobody does.
             let _ = self.0.hints.send(Hint::Head(head.clone()));
+        }
+    }
+
+    /// Takes note of the database's epoch. With another one all that was known of the
+    /// streams is void, and so are the subscriptions: see [`Subscription::is_of`].
+    pub fn epoch_is(&self, epoch: Uuid) {
+        let before = self.0.epoch.send_replace(Some(epoch));
+        if before.is_some_and(|before| before != epoch) {
+            for viewer in self.viewers().values() {
+                // Whoever listens is to look up.
+                viewer.head.send_replace(0);
+            }
         }
     }
 
@@ -160,6 +176,16 @@ impl Feed {
     }
 }
 
+impl Subscription {
+    /// Whether this still is the database's epoch, as far as is known. `head` changes
+    /// when it no longer is.
+    #[must_use]
+    pub fn is_of(&self, epoch: Uuid) -> bool {
+        let known = *self.forget.feed.0.epoch.borrow();
+        known.is_none_or(|known| known == epoch)
+    }
+}
+
 impl Drop for Forget {
     fn drop(&mut self) {
         let mut viewers = self.feed.viewers();
@@ -192,6 +218,25 @@ mod tests {
         assert_eq!(*listener.head.borrow_and_update(), 5);
         feed.advance(&[head("a", 4)]);
         assert!(!listener.head.has_changed().unwrap());
+    }
+
+    #[test]
+    fn a_restored_database_is_told_to_whoever_listens() {
+        let (feed, _hints) = Feed::with_hints();
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        let mut listener = feed.subscribe("a");
+        feed.epoch_is(one);
+        feed.advance(&[head("a", 5)]);
+        assert_eq!(*listener.head.borrow_and_update(), 5);
+        feed.epoch_is(one);
+        assert!(!listener.head.has_changed().unwrap());
+        assert!(listener.is_of(one));
+        feed.epoch_is(other);
+        assert!(listener.head.has_changed().unwrap());
+        assert!(!listener.is_of(one));
+        // Its streams may be shorter.
+        feed.advance(&[head("a", 3)]);
+        assert_eq!(*listener.head.borrow_and_update(), 3);
     }
 
     #[test]

@@ -158,7 +158,8 @@ async fn listen(url: &SecretString, feed: &Feed, origin: Uuid) {
     }
 }
 
-/// The floor: reads the heads of whoever listens here.
+/// The floor: reads the heads of whoever listens here, and whether the database is still
+/// the same.
 async fn poll(db: &Database, feed: &Feed) {
     loop {
         tokio::time::sleep(POLL).await;
@@ -167,12 +168,18 @@ async fn poll(db: &Database, feed: &Feed) {
             continue;
         }
         match heads(db, &listening).await {
-            Ok(heads) => feed.advance_here(&heads),
+            Ok((epoch, heads)) => {
+                feed.epoch_is(epoch);
+                feed.advance_here(&heads);
+            }
             Err(error) => tracing::debug!(%error, "the heads could not be read"),
         }
     }
 }
 
-async fn heads(db: &Database, user_ids: &[String]) -> Result<Vec<stream::Head>, db::Error> {
-    Ok(stream::heads(&mut *db.get().await?, user_ids).await?)
+async fn heads(db: &Database, user_ids: &[String]) -> Result<(Uuid, Vec<stream::Head>), db::Error> {
+    let mut conn = db.get().await?;
+    // The epoch first: heads of an earlier one would be too high in the next.
+    let epoch = stream::epoch(&mut conn).await?;
+    Ok((epoch, stream::heads(&mut conn, user_ids).await?))
 }

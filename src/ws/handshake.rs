@@ -133,6 +133,7 @@ async fn prepare(
         let extent = db::stream::extent(&mut conn, &session.user_id).await;
         (epoch, extent.map_err(db::Error::from)?)
     };
+    app.feed.epoch_is(epoch);
     Ok(Opening {
         start: resume::start(since, epoch, &session.user_id, extent),
         head: extent.position,

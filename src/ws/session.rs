@@ -194,7 +194,7 @@ impl Session {
         }
     }
 
-    /// Looks at the clocks and at the queue; whether that ends the socket.
+    /// Looks at the database's epoch, the clocks and the queue; whether that ends the socket.
     fn judge(&mut self) -> Option<Close> {
         let known = *self.subscription.head.borrow_and_update();
         self.head = self.head.max(known);
@@ -202,6 +202,10 @@ impl Session {
         self.wire.paused = phase != Phase::Valid;
         if phase == Phase::Over {
             return Some(Close::Expired);
+        }
+        if !self.subscription.is_of(self.epoch) {
+            // A backup was restored: its positions are others than this socket's.
+            return Some(Close::Restarting);
         }
         let now = Instant::now();
         let silent = now.saturating_duration_since(self.wire.heard_at());

@@ -191,3 +191,33 @@ async fn a_socket_that_lags_behind_the_prune_is_told() {
     world.append(ALICE, &[removed]).await;
     client.expect("conversation.removed").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_ends_every_socket() {
+    let world = World::new().await;
+    world.connect(ALICE, ALICE_MATRIX).await;
+    let conversation_id = world.room("!room:lab.local", &[ALICE_MATRIX, FRIEND]).await;
+    let removed = FrameKind::ConversationRemoved { conversation_id };
+    world.append(ALICE, &[removed; 5]).await;
+    let server = Server::start(&world);
+    let mut client = server.open(&world, ALICE, None).await;
+    let since = cursor(&client.expect("hello").await);
+    client.expect("live").await;
+    // The backup is older than what this socket was sent.
+    world
+        .sql(
+            "UPDATE tributary.installation SET epoch = gen_random_uuid();
+              DELETE FROM tributary.outbox WHERE position > 2;
+              UPDATE tributary.stream_positions SET position = 2",
+        )
+        .await;
+    world.append(ALICE, &[removed]).await;
+    assert_eq!(client.closed().await, 1012);
+    let mut client = server.open(&world, ALICE, Some(&since)).await;
+    client.expect("hello").await;
+    let resync = client.expect("resync").await;
+    assert_eq!(resync["data"]["reason"], "foreign");
+    client.expect("live").await;
+    world.append(ALICE, &[removed]).await;
+    client.expect("conversation.removed").await;
+}
