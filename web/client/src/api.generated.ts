@@ -219,6 +219,26 @@ export interface paths {
         patch: operations["changeRoom"];
         trace?: never;
     };
+    "/api/analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much the caller wrote and was written to, when, with whom, and how fast answers came.
+         *     A caller may ask for one of these at a time.
+         */
+        get: operations["getAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/bridge/{bridgeId}/status": {
         parameters: {
             query?: never;
@@ -281,7 +301,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The messages of one of the caller's conversations, the newest first. */
+        /**
+         * The messages of one of the caller's conversations, in either order. A cursor goes on from
+         *     the same message in both.
+         */
         get: operations["listMessages"];
         put?: never;
         post?: never;
@@ -308,6 +331,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything that the caller owns, a line of JSON (NDJSON) for each message, version of an
+         *     edited one, conversation and connection. The first line is a header with the format's
+         *     version, the last one is an `end`: without it the export was broken off, and goes on with
+         *     `cursor`. Two may go on at a time.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/manager/bridge-login-complete": {
         parameters: {
             query?: never;
@@ -328,6 +373,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/media/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tickets for what cannot send a header: `<img src="/api/media/{id}?ticket=...">`.
+         * @description A ticket is good for one file and five minutes, for whoever holds it; and no longer than
+         *     the caller's session, their access to the file, and the file.
+         */
+        post: operations["issueMediaTickets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/media/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file of the caller's: an attachment of a message, or the picture of a person or conversation that they may see.
+         * @description One that is not stored is a 404 whose `code` says why: `media_pending` (it may be there soon, see `Retry-After`),
+         *     `media_too_large`, `media_forbidden`, `media_missing`, `media_failed`; a thumbnail of what is no picture is
+         *     `no_thumbnail`. HEAD is answered as well. Only pictures, sound and moving pictures that browsers cannot run are
+         *     `inline`; everything else is an `attachment`.
+         */
+        get: operations["getMedia"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/{id}": {
         parameters: {
             query?: never;
@@ -340,6 +429,23 @@ export interface paths {
          *     one has none.
          */
         get: operations["getMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/messages/{id}/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A message that the caller may see, with those before and after it in its conversation. */
+        get: operations["messageContext"];
         put?: never;
         post?: never;
         delete?: never;
@@ -415,6 +521,23 @@ export interface paths {
         };
         /** How the caller's connections are doing. */
         get: operations["getMessengerStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's messages with these words, in what is shown of them. */
+        get: operations["searchMessages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -591,10 +714,95 @@ export interface components {
             /** @description The `cursor` of the next page; null at the end. */
             nextCursor: string | null;
         };
+        /** @description A conversation in which something was written. */
+        ActiveConversation: components["schemas"]["Tally"] & {
+            /**
+             * Format: uuid
+             * @description Which one.
+             */
+            conversationId: string;
+            /** @description Its title for the viewer. */
+            title: string | null;
+        };
+        /** @description Somebody who wrote. */
+        ActivePerson: {
+            /** @description Their picture there, once it is stored. */
+            avatarUrl: string | null;
+            /**
+             * Format: int64
+             * @description In how many conversations.
+             */
+            conversations: number;
+            /** @description Their name where they wrote most. */
+            displayName: string | null;
+            /** @description Their id on the network, for a ghost. */
+            externalId: string | null;
+            /** @description Their Matrix id. */
+            matrixUserId: string;
+            /**
+             * Format: int64
+             * @description How much they wrote.
+             */
+            messages: number;
+        };
         /** @description It is alive. */
         Alive: {
             /** @description Always true. */
             ok: boolean;
+        };
+        /**
+         * @description The numbers of one viewer, in a period. Counted is what the viewer may see and nobody has
+         *     redacted; an edited message is one, and what the bridge's bot says is nobody's.
+         */
+        Analytics: components["schemas"]["Tally"] & {
+            /**
+             * Format: uuid
+             * @description The conversation that was asked for; null for all of them.
+             */
+            conversationId: string | null;
+            /** @description The 20 conversations with most messages. */
+            conversations: components["schemas"]["ActiveConversation"][];
+            /** @description The days with messages, the oldest first. */
+            days: components["schemas"]["Day"][];
+            /**
+             * Format: date-time
+             * @description The beginning of the period, which belongs to it.
+             */
+            from: string;
+            /** @description The hours of the day, 0 to 23, all of them. */
+            hours: components["schemas"]["Hour"][];
+            /** @description The 20 others who wrote most; a person is one in all conversations. */
+            people: components["schemas"]["ActivePerson"][];
+            /** @description How fast answers came. */
+            responseTimes: components["schemas"]["ResponseTimes"];
+            /** @description In which days and hours are counted. */
+            timeZone: string;
+            /**
+             * Format: date-time
+             * @description Its end, which does not.
+             */
+            to: string;
+        };
+        /**
+         * @description How long answers took. A percentile is the time of one of them: the shortest one that at
+         *     least so many percent do not exceed.
+         */
+        Answers: {
+            /**
+             * Format: int64
+             * @description How many there were.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Milliseconds; null without an answer.
+             */
+            medianMs: number | null;
+            /**
+             * Format: int64
+             * @description Milliseconds; null without an answer.
+             */
+            p90Ms: number | null;
         };
         /** @description A file that came with a message. */
         Attachment: {
@@ -913,6 +1121,14 @@ export interface components {
             /** @description The `cursor` of the next page; null at the end. */
             nextCursor: string | null;
         };
+        /** @description A day, from midnight to midnight in the time zone. */
+        Day: components["schemas"]["Tally"] & {
+            /**
+             * Format: date
+             * @description Which one.
+             */
+            day: string;
+        };
         /** @description An event of an ingested room that could not be taken in. */
         DeadLetter: {
             /**
@@ -1059,6 +1275,138 @@ export interface components {
             /** @enum {string} */
             type: "pong";
         };
+        /**
+         * @description A line of an export: an object whose `type` says what it is. A reader leaves out a type
+         *     that it does not know.
+         */
+        ExportLine: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            exportedAt: string;
+            /** @description Whether it goes on where another one ended. */
+            resumed: boolean;
+            /** @enum {string} */
+            type: "header";
+            /** @description Whose it is: the Clerk user. */
+            userId: string;
+            /**
+             * Format: int32
+             * @description The version of the format.
+             */
+            version: number;
+        } | {
+            /** @description Goes on behind this line. */
+            cursor: string;
+            /** @description Its files. */
+            media: components["schemas"]["ExportedFile"][];
+            /** @description As `GET /api/messages/{id}` answers it, without `versions`. */
+            message: components["schemas"]["FullMessage"];
+            /** @description The Matrix room that it was written in. */
+            roomId: string;
+            /** @enum {string} */
+            type: "message";
+        } | {
+            /** @description The event's full content. */
+            content: Record<string, unknown>;
+            /** @description Goes on behind this line. */
+            cursor: string;
+            /** @description The files that came with this version. */
+            media: components["schemas"]["ExportedFile"][];
+            /**
+             * Format: uuid
+             * @description The message.
+             */
+            messageId: string;
+            /** @description The Matrix room that it was written in. */
+            roomId: string;
+            /** @enum {string} */
+            type: "version";
+            /** @description As `GET /api/messages/{id}` lists it. */
+            version: components["schemas"]["Version"];
+        } | {
+            /** @description As `GET /api/conversations/{id}` answers it, with its participants. */
+            conversation: components["schemas"]["Conversation"];
+            /** @description Goes on behind this line. */
+            cursor: string;
+            /** @description Its picture and those of its participants. */
+            media: components["schemas"]["ExportedFile"][];
+            /** @description How far it was read. */
+            readMarker: components["schemas"]["ReadMarker"];
+            /** @description Its Matrix rooms: several when the bridge made it anew. */
+            roomIds: string[];
+            /** @enum {string} */
+            type: "conversation";
+        } | {
+            /** @description As `GET /api/messenger/status` lists it. */
+            connection: components["schemas"]["Connection"];
+            /** @description Goes on behind this line. */
+            cursor: string;
+            /** @enum {string} */
+            type: "connection";
+        } | {
+            /** @description What went before it, since this header. */
+            lines: components["schemas"]["LineCounts"];
+            /** @enum {string} */
+            type: "end";
+        };
+        /** @description A file or a picture: an entry of the manifest. The same one may belong to several lines. */
+        ExportedFile: {
+            /** @description The name that it was sent with. */
+            fileName: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * @description `image`, `video`, `audio`, `voice`, `file` or `sticker`; null for a picture of a
+             *     person or a conversation.
+             */
+            kind: string | null;
+            /** @description Its MIME type: once it is stored what it is, before that what its sender said. */
+            mimeType: string | null;
+            /** @description SHA-256 of what is stored, in hexadecimal. */
+            sha256: string | null;
+            /**
+             * Format: int64
+             * @description Bytes, known in the same way.
+             */
+            size: number | null;
+            /** @description `pending`, `stored`, `too_large`, `forbidden`, `missing` or `failed`. */
+            state: string;
+            /** @description Where it can be fetched, once it is stored: a path of this API. */
+            url: string | null;
+        };
+        /**
+         * Format: binary
+         * @description The bytes of a file.
+         */
+        FileContent: string;
+        /** @description A conversation that was found by its title or by somebody in it. */
+        FoundConversation: {
+            /** @description The conversation, without its participants. */
+            conversation: components["schemas"]["Conversation"];
+            /** @description The names that were. */
+            names: components["schemas"]["FoundName"][];
+        };
+        /** @description A message that was found. */
+        FoundMessage: {
+            /** @description What of its `body` was searched for: in order, apart, a hundred at most. */
+            inBody: components["schemas"]["Range"][];
+            /** @description What of its attachment's `filename` was. */
+            inFilename: components["schemas"]["Range"][];
+            /** @description The message. */
+            message: components["schemas"]["Message"];
+        };
+        /** @description A name that was found. */
+        FoundName: {
+            /** @description What of it was searched for. */
+            inName: components["schemas"]["Range"][];
+            /** @description The name: the conversation's title, or a participant's. */
+            name: string;
+        };
         /** @description A message with what only the one who asks for it alone is told. */
         FullMessage: components["schemas"]["Message"] & {
             /** @description The full content of the shown version; none once redacted. */
@@ -1094,6 +1442,14 @@ export interface components {
             /** @description Tributary's version. */
             version: string;
         };
+        /** @description An hour of the day in the time zone. */
+        Hour: components["schemas"]["Tally"] & {
+            /**
+             * Format: int32
+             * @description 0 to 23.
+             */
+            hour: number;
+        };
         /** @description Whose account it is. */
         Import: {
             /** @description The bridge; may be left out when there is only one. */
@@ -1111,6 +1467,29 @@ export interface components {
              */
             userId: string;
         };
+        /** @description How many lines of each type there were. */
+        LineCounts: {
+            /**
+             * Format: int64
+             * @description Of `connection`.
+             */
+            connection: number;
+            /**
+             * Format: int64
+             * @description Of `conversation`.
+             */
+            conversation: number;
+            /**
+             * Format: int64
+             * @description Of `message`.
+             */
+            message: number;
+            /**
+             * Format: int64
+             * @description Of `version`.
+             */
+            version: number;
+        };
         /** @description What the desktop program showed. */
         Link: {
             /**
@@ -1118,6 +1497,18 @@ export interface components {
              * @example ABCD-2345
              */
             code: string;
+        };
+        /** @description Tickets for files. */
+        MediaTickets: {
+            /**
+             * Format: date-time
+             * @description Until when they are good.
+             */
+            expiresAt: string;
+            /** @description A ticket for each of the files that are the caller's, by its id; none for another. */
+            tickets: {
+                [key: string]: string;
+            };
         };
         /** @description A message, as one viewer sees it. */
         Message: {
@@ -1179,6 +1570,23 @@ export interface components {
              */
             type: string;
         };
+        /** @description A message among those around it. */
+        MessageContext: {
+            /**
+             * Format: uuid
+             * @description Its conversation.
+             */
+            conversationId: string;
+            /** @description The messages, the newest first. */
+            items: components["schemas"]["Message"][];
+            /** @description For the same with `&order=oldest`, which goes on with newer ones; null when there are none. */
+            newerCursor: string | null;
+            /**
+             * @description For `GET /api/conversations/{id}/messages?cursor=`, which goes on with older ones; null
+             *     when there are none.
+             */
+            olderCursor: string | null;
+        };
         /** @description A page of a list. */
         MessagePage: {
             /** @description The items. */
@@ -1230,7 +1638,7 @@ export interface components {
              * @description For programs; stable.
              * @enum {string}
              */
-            code: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal" | "unavailable";
+            code: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal" | "unavailable" | "media_pending" | "media_too_large" | "media_forbidden" | "media_missing" | "media_failed" | "no_thumbnail" | "range_not_satisfiable";
             /** @description For people; may change. */
             detail: string;
             /**
@@ -1259,6 +1667,19 @@ export interface components {
             /** @description How many of them compare a room with its history. */
             rooms: number;
         };
+        /** @description A part of a text, in UTF-16 code units: `text.slice(start, end)` in JavaScript. */
+        Range: {
+            /**
+             * Format: int32
+             * @description Behind its last code unit.
+             */
+            end: number;
+            /**
+             * Format: int32
+             * @description Where it begins.
+             */
+            start: number;
+        };
         /** @description Everybody who reacted with one key. */
         Reaction: {
             /**
@@ -1272,6 +1693,21 @@ export interface components {
             mine: boolean;
             /** @description Who, as participants. */
             senders: string[];
+        };
+        /** @description How far the exporting user has read a conversation. */
+        ReadMarker: {
+            /** @description The newest event that an own message or receipt covers. */
+            eventId: string | null;
+            /**
+             * Format: date-time
+             * @description When all of it was last marked read.
+             */
+            readAt: string | null;
+            /**
+             * Format: date-time
+             * @description Its time.
+             */
+            timestamp: string | null;
         };
         /** @description Whether to send requests here. */
         Readiness: {
@@ -1342,6 +1778,19 @@ export interface components {
             /** @description How it is doing. */
             status: components["schemas"]["Status"];
         };
+        /**
+         * @description How long whoever was written to took.
+         *
+         *     Messages of one side that follow each other in a conversation are a turn. An answer is the
+         *     first message of the next turn, and took from the first message of the turn before. The
+         *     messages of the period are looked at and no others; no answer is too late to count.
+         */
+        ResponseTimes: {
+            /** @description Others' answers to the viewer. */
+            others: components["schemas"]["Answers"];
+            /** @description The viewer's answers to others. */
+            own: components["schemas"]["Answers"];
+        };
         /** @description A room that Tributary knows. */
         Room: {
             /** @description Whether its history comes in by itself, or only when the operator asks. */
@@ -1402,6 +1851,18 @@ export interface components {
             /** @description The `cursor` of the next page; null at the end. */
             nextCursor: string | null;
         };
+        /** @description A page of what was found. */
+        SearchPage: {
+            /**
+             * @description Conversations with such a title, or with somebody of such a name in them: ten at most,
+             *     with the first page of a search in all conversations.
+             */
+            conversations: components["schemas"]["FoundConversation"][];
+            /** @description Messages. There may be fewer than `limit`, even none, although there is a next page. */
+            items: components["schemas"]["FoundMessage"][];
+            /** @description The `cursor` of the next page; null at the end. */
+            nextCursor: string | null;
+        };
         /** @description A frame to the client. */
         ServerFrame: components["schemas"]["Event"] & {
             /**
@@ -1459,6 +1920,19 @@ export interface components {
          * @enum {string}
          */
         SyncState: "SYNCING" | "IDLE" | "BEHIND";
+        /** @description A number of messages. */
+        Tally: {
+            /**
+             * Format: int64
+             * @description Those of others.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Those of the viewer.
+             */
+            sent: number;
+        };
         /** @description One version of an edited message. */
         Version: {
             /**
@@ -1472,6 +1946,11 @@ export interface components {
             eventId: string;
             /** @description HTML, safe to show. */
             formattedBody: string | null;
+        };
+        /** @description The files that tickets are wanted for. */
+        WantedTickets: {
+            /** @description Ids of files: `mediaId` of attachments, and what is behind `/api/media/` in an `avatarUrl`. */
+            ids: string[];
         };
     };
     responses: {
@@ -2184,6 +2663,44 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getAnalytics: {
+        parameters: {
+            query?: {
+                /** @description One of the caller's conversations; otherwise all of them. */
+                conversationId?: string;
+                /**
+                 * @description The beginning of the period, which belongs to it: a time in RFC 3339, or a day, which
+                 *     begins at its midnight in the time zone. By default 30 days before the end.
+                 */
+                from?: string;
+                /** @description The end of the period, which does not belong to it, given like `from`. By default now. */
+                to?: string;
+                /** @description In which days and hours are counted: a name of the IANA database. By default `UTC`. */
+                timeZone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The numbers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Analytics"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     pushBridgeState: {
         parameters: {
             query?: never;
@@ -2280,6 +2797,8 @@ export interface operations {
     listMessages: {
         parameters: {
             query?: {
+                /** @description `newest` first and then back, or `oldest` first and then on. */
+                order?: "newest" | "oldest";
                 /** @description At most so many items. */
                 limit?: number;
                 /** @description The `nextCursor` of the page before. */
@@ -2341,6 +2860,35 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getExport: {
+        parameters: {
+            query?: {
+                /** @description The `cursor` of the last whole line of an export that was broken off. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["ExportLine"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     completeBridgeLogin: {
         parameters: {
             query?: never;
@@ -2374,6 +2922,123 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    issueMediaTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedTickets"];
+            };
+        };
+        responses: {
+            /** @description Tickets for the caller's files among them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaTickets"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMedia: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A JPEG or PNG that fits into so many pixels, `WxH`, instead of the file. Each is taken down to one of
+                 *     32, 48, 64, 96, 160, 240, 320, 480, 640 and 1280; what is smaller stays as it is.
+                 * @example 320x240
+                 */
+                thumbnail?: string;
+                /**
+                 * @description Whether the answer may be a redirect to the store: with a ticket it is where the store can sign and nothing
+                 *     else is said, with a session token only when asked for.
+                 */
+                redirect?: boolean;
+                /** @description A ticket for this file, in place of the session token. */
+                ticket?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The file */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, or a thumbnail of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": components["schemas"]["FileContent"];
+                };
+            };
+            /** @description The part of it that `Range` asks for; of several at once, the whole file comes */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": components["schemas"]["FileContent"];
+                };
+            };
+            /** @description The browser has it: `If-None-Match` names its `ETag` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description At its `Location` for a minute: an address of the store's, signed */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description It does not exist, is not the caller's, or cannot be sent: `code` says which */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file ends before that (`range_not_satisfiable`); `Content-Range` says where */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getMessage: {
         parameters: {
             query?: never;
@@ -2395,6 +3060,39 @@ export interface operations {
                     "application/json": components["schemas"]["FullMessage"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    messageContext: {
+        parameters: {
+            query?: {
+                /** @description At most so many messages before it, and as many after it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The messages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageContext"];
+                };
+            };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -2519,6 +3217,47 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    searchMessages: {
+        parameters: {
+            query: {
+                /**
+                 * @description Words that all have to be there, without regard to case and accents; `"..."` for
+                 *     words one behind the other, `word*` for whatever begins so. The last word may go on
+                 *     unless something follows it, if only a space.
+                 */
+                q: string;
+                /** @description Only in this conversation. */
+                conversationId?: string;
+                /** @description `newest` first, or the `best` of the five hundred newest. */
+                order?: "newest" | "best";
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

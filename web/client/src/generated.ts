@@ -1,5 +1,61 @@
 // Made by `TRIBUTARY_TEST_UPDATE=1 cargo test --test typescript` from the server's own types.
 
+/** A conversation in which something was written. */
+export type ActiveConversation = Tally & {
+  /** Which one. */
+  conversationId: string;
+  /** Its title for the viewer. */
+  title: string | null;
+};
+
+/** Somebody who wrote. */
+export type ActivePerson = {
+  /** Their picture there, once it is stored. */
+  avatarUrl: string | null;
+  /** In how many conversations. */
+  conversations: number;
+  /** Their name where they wrote most. */
+  displayName: string | null;
+  /** Their id on the network, for a ghost. */
+  externalId: string | null;
+  /** Their Matrix id. */
+  matrixUserId: string;
+  /** How much they wrote. */
+  messages: number;
+};
+
+/** The numbers of one viewer, in a period. Counted is what the viewer may see and nobody has redacted; an edited message is one, and what the bridge's bot says is nobody's. */
+export type Analytics = Tally & {
+  /** The conversation that was asked for; null for all of them. */
+  conversationId: string | null;
+  /** The 20 conversations with most messages. */
+  conversations: Array<ActiveConversation>;
+  /** The days with messages, the oldest first. */
+  days: Array<Day>;
+  /** The beginning of the period, which belongs to it. */
+  from: string;
+  /** The hours of the day, 0 to 23, all of them. */
+  hours: Array<Hour>;
+  /** The 20 others who wrote most; a person is one in all conversations. */
+  people: Array<ActivePerson>;
+  /** How fast answers came. */
+  responseTimes: ResponseTimes;
+  /** In which days and hours are counted. */
+  timeZone: string;
+  /** Its end, which does not. */
+  to: string;
+};
+
+/** How long answers took. A percentile is the time of one of them: the shortest one that at least so many percent do not exceed. */
+export type Answers = {
+  /** How many there were. */
+  count: number;
+  /** Milliseconds; null without an answer. */
+  medianMs: number | null;
+  /** Milliseconds; null without an answer. */
+  p90Ms: number | null;
+};
+
 /** A file that came with a message. */
 export type Attachment = {
   /** Milliseconds. */
@@ -114,6 +170,12 @@ export type ConversationList = {
   nextCursor: string | null;
 };
 
+/** A day, from midnight to midnight in the time zone. */
+export type Day = Tally & {
+  /** Which one. */
+  day: string;
+};
+
 /** What a frame says. */
 export type Event = {
   /** The first frame of every socket. */
@@ -201,6 +263,32 @@ export type Event = {
   type: "pong";
 };
 
+/** A conversation that was found by its title or by somebody in it. */
+export type FoundConversation = {
+  /** The conversation, without its participants. */
+  conversation: Conversation;
+  /** The names that were. */
+  names: Array<FoundName>;
+};
+
+/** A message that was found. */
+export type FoundMessage = {
+  /** What of its `body` was searched for: in order, apart, a hundred at most. */
+  inBody: Array<Range>;
+  /** What of its attachment's `filename` was. */
+  inFilename: Array<Range>;
+  /** The message. */
+  message: Message;
+};
+
+/** A name that was found. */
+export type FoundName = {
+  /** What of it was searched for. */
+  inName: Array<Range>;
+  /** The name: the conversation's title, or a participant's. */
+  name: string;
+};
+
 /** A message with what only the one who asks for it alone is told. */
 export type FullMessage = Message & {
   /** The full content of the shown version; none once redacted. */
@@ -209,10 +297,24 @@ export type FullMessage = Message & {
   versions?: Array<Version>;
 };
 
+/** An hour of the day in the time zone. */
+export type Hour = Tally & {
+  /** 0 to 23. */
+  hour: number;
+};
+
 /** What the desktop program showed. */
 export type Link = {
   /** The code, in any case, with spaces and dashes wherever they are. */
   code: string;
+};
+
+/** Tickets for files. */
+export type MediaTickets = {
+  /** Until when they are good. */
+  expiresAt: string;
+  /** A ticket for each of the files that are the caller's, by its id; none for another. */
+  tickets: Record<string, string>;
 };
 
 /** A message, as one viewer sees it. */
@@ -249,6 +351,18 @@ export type Message = {
   type: string;
 };
 
+/** A message among those around it. */
+export type MessageContext = {
+  /** Its conversation. */
+  conversationId: string;
+  /** The messages, the newest first. */
+  items: Array<Message>;
+  /** For the same with `&order=oldest`, which goes on with newer ones; null when there are none. */
+  newerCursor: string | null;
+  /** For `GET /api/conversations/{id}/messages?cursor=`, which goes on with older ones; null when there are none. */
+  olderCursor: string | null;
+};
+
 /** A page of a list. */
 export type MessagePage = {
   /** The items. */
@@ -278,7 +392,7 @@ export type Participant = {
 /** An error as it is sent (RFC 9457). */
 export type Problem = {
   /** For programs; stable. */
-  code: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal" | "unavailable";
+  code: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal" | "unavailable" | "media_pending" | "media_too_large" | "media_forbidden" | "media_missing" | "media_failed" | "no_thumbnail" | "range_not_satisfiable";
   /** For people; may change. */
   detail: string;
   /** The HTTP status. */
@@ -287,6 +401,14 @@ export type Problem = {
   title: string;
   /** Always `about:blank`: `code` says which problem it is. */
   type: string;
+};
+
+/** A part of a text, in UTF-16 code units: `text.slice(start, end)` in JavaScript. */
+export type Range = {
+  /** Behind its last code unit. */
+  end: number;
+  /** Where it begins. */
+  start: number;
 };
 
 /** Everybody who reacted with one key. */
@@ -303,6 +425,24 @@ export type Reaction = {
 
 /** Why there is no replay. */
 export type Reason = "unknown" | "foreign" | "expired";
+
+/** How long whoever was written to took.  Messages of one side that follow each other in a conversation are a turn. An answer is the first message of the next turn, and took from the first message of the turn before. The messages of the period are looked at and no others; no answer is too late to count. */
+export type ResponseTimes = {
+  /** Others' answers to the viewer. */
+  others: Answers;
+  /** The viewer's answers to others. */
+  own: Answers;
+};
+
+/** A page of what was found. */
+export type SearchPage = {
+  /** Conversations with such a title, or with somebody of such a name in them: ten at most, with the first page of a search in all conversations. */
+  conversations: Array<FoundConversation>;
+  /** Messages. There may be fewer than `limit`, even none, although there is a next page. */
+  items: Array<FoundMessage>;
+  /** The `cursor` of the next page; null at the end. */
+  nextCursor: string | null;
+};
 
 /** A frame to the client. */
 export type ServerFrame = Event & {
@@ -323,6 +463,14 @@ export type Statuses = {
   status: Status | null;
 };
 
+/** A number of messages. */
+export type Tally = {
+  /** Those of others. */
+  received: number;
+  /** Those of the viewer. */
+  sent: number;
+};
+
 /** One version of an edited message. */
 export type Version = {
   /** When it was written. */
@@ -333,4 +481,10 @@ export type Version = {
   eventId: string;
   /** HTML, safe to show. */
   formattedBody: string | null;
+};
+
+/** The files that tickets are wanted for. */
+export type WantedTickets = {
+  /** Ids of files: `mediaId` of attachments, and what is behind `/api/media/` in an `avatarUrl`. */
+  ids: Array<string>;
 };
