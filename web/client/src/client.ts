@@ -15,6 +15,9 @@ export interface ClientOptions {
   WebSocket?: WebSocketConstructor | undefined;
 }
 
+/** How long the list may take, in milliseconds. */
+const LIST_PATIENCE = 30_000;
+
 type Given = "url" | "getToken" | "WebSocket";
 
 /** What `follow` needs. */
@@ -106,7 +109,7 @@ export class TributaryClient {
   /** The conversations and then what happens to them, without gap or repetition. */
   follow({ onSnapshot, limit = 50, ...options }: FollowOptions): TributaryStream {
     const load = async (signal: AbortSignal) => {
-      const list = await this.conversations({ limit }, signal);
+      const list = await inTime(signal, (until) => this.conversations({ limit }, until));
       signal.throwIfAborted();
       await onSnapshot(list);
       return list.cursor;
@@ -122,5 +125,19 @@ export class TributaryClient {
   #given(): Pick<ClientOptions, Given> {
     const { url, getToken, WebSocket } = this.#options;
     return { url, getToken, WebSocket };
+  }
+}
+
+/** Gives up after a while what a silent server would keep waiting, so that it is asked again. */
+async function inTime<T>(signal: AbortSignal, ask: (until: AbortSignal) => Promise<T>): Promise<T> {
+  const until = new AbortController();
+  const abort = () => until.abort(signal.reason);
+  const timer = setTimeout(() => until.abort(new Error("the list takes too long")), LIST_PATIENCE);
+  signal.addEventListener("abort", abort);
+  try {
+    return await ask(until.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
   }
 }

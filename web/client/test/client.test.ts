@@ -155,6 +155,27 @@ test("following ends without another word, also while it loads", async () => {
   expect(onSnapshot).not.toHaveBeenCalled();
 });
 
+test("a list that is never answered is asked for again", async () => {
+  vi.useFakeTimers();
+  let asked = 0;
+  const { client } = answered([], {
+    fetch: (_, init) =>
+      new Promise((_resolve, reject) => {
+        asked += 1;
+        init?.signal?.addEventListener("abort", () => reject(init.signal?.reason as Error));
+      }),
+    getToken: () => jwt(),
+    WebSocket: FakeSocket,
+  });
+  const errors: unknown[] = [];
+  const stream = client.follow({ onSnapshot: () => {}, onFrame: () => {}, onError: (error) => errors.push(error) });
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect([asked, errors.length]).toEqual([1, 0]);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([asked, errors.length]).toEqual([2, 1]);
+  stream.close();
+});
+
 test("nobody who is signed out loads anything", async () => {
   const { client, asked } = answered([], { getToken: () => null, WebSocket: FakeSocket });
   const stream = client.follow({ onSnapshot: () => {}, onFrame: () => {} });

@@ -1,6 +1,7 @@
 import { createApi } from "./api.js";
 import { frames } from "./frames-of.js";
 import { connect } from "./stream.js";
+const LIST_PATIENCE = 30_000;
 export class TributaryClient {
     api;
     #options;
@@ -47,7 +48,7 @@ export class TributaryClient {
     }
     follow({ onSnapshot, limit = 50, ...options }) {
         const load = async (signal) => {
-            const list = await this.conversations({ limit }, signal);
+            const list = await inTime(signal, (until) => this.conversations({ limit }, until));
             signal.throwIfAborted();
             await onSnapshot(list);
             return list.cursor;
@@ -60,5 +61,18 @@ export class TributaryClient {
     #given() {
         const { url, getToken, WebSocket } = this.#options;
         return { url, getToken, WebSocket };
+    }
+}
+async function inTime(signal, ask) {
+    const until = new AbortController();
+    const abort = () => until.abort(signal.reason);
+    const timer = setTimeout(() => until.abort(new Error("the list takes too long")), LIST_PATIENCE);
+    signal.addEventListener("abort", abort);
+    try {
+        return await ask(until.signal);
+    }
+    finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
     }
 }
