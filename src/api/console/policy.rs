@@ -86,17 +86,20 @@ fn pages(socket: &str) -> String {
 }
 
 /// What Clerk's script asks for, in its own words:
-/// <https://clerk.com/docs/security/clerk-csp>.
+/// <https://clerk.com/docs/guides/secure/best-practices/csp-headers>. Its protection against
+/// abuse is served on other ports as well.
 fn sign_in(frontend_api: &str) -> String {
     [
         "default-src 'none'",
-        &format!("script-src 'self' {frontend_api} https://challenges.cloudflare.com"),
+        &format!(
+            "script-src 'self' {frontend_api} https://challenges.cloudflare.com https://*.protect.clerk.com"
+        ),
         "style-src 'self' 'unsafe-inline'",
-        &format!("connect-src 'self' {frontend_api}"),
+        &format!("connect-src 'self' {frontend_api} https://*.protect.clerk.com:*"),
         "img-src 'self' data: https://img.clerk.com",
         "font-src 'self' data:",
         "worker-src 'self' blob:",
-        "frame-src https://challenges.cloudflare.com",
+        "frame-src https://challenges.cloudflare.com https://*.protect.clerk.com",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",

@@ -171,8 +171,18 @@ async fn clerks_script_runs_on_the_sign_in_page_alone() {
     })
     .await;
     let sign_in = get(&app, "/console/sign-in").await;
-    let scripts = "script-src 'self' https://quiet-fox-1.clerk.accounts.dev https://challenges.cloudflare.com";
-    assert!(directives(&sign_in).contains(&scripts), "{sign_in:?}");
+    let clerk = "https://quiet-fox-1.clerk.accounts.dev";
+    let protect = "https://*.protect.clerk.com";
+    for wanted in [
+        format!("script-src 'self' {clerk} https://challenges.cloudflare.com {protect}"),
+        format!("connect-src 'self' {clerk} {protect}:*"),
+        format!("frame-src https://challenges.cloudflare.com {protect}"),
+    ] {
+        assert!(
+            directives(&sign_in).contains(&wanted.as_str()),
+            "{sign_in:?}"
+        );
+    }
     assert!(directives(&get(&app, "/console").await).contains(&"script-src 'self'"));
     let settings = get(&app, "/console/settings.json").await.json();
     assert_eq!(
