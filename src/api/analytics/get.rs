@@ -8,7 +8,7 @@ use super::period::{period, unknown_zone, zone};
 use crate::{
     api::{
         ApiError,
-        error::Refusals,
+        error::{Refusals, Unknown},
         extract::{Options, Viewer, parse_id},
     },
     app::AppState,
@@ -41,7 +41,7 @@ pub(in crate::api) struct Asked {
 /// A caller may ask for one of these at a time.
 #[utoipa::path(
     get, path = "/api/analytics", tag = "analytics", params(Asked), security(("clerk" = [])),
-    responses((status = 200, description = "The numbers", body = Analytics), Refusals)
+    responses((status = 200, description = "The numbers", body = Analytics), Unknown, Refusals)
 )]
 pub(in crate::api) async fn get_analytics(
     viewer: Viewer,

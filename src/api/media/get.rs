@@ -27,10 +27,7 @@ use crate::{
 pub(in crate::api) struct Form {
     /// A JPEG or PNG that fits into so many pixels, `WxH`, instead of the file. Each is taken down to one of
     /// 32, 48, 64, 96, 160, 240, 320, 480, 640 and 1280; what is smaller stays as it is.
-    #[param(
-        pattern = r"^0*[1-9][0-9]{0,7}x0*[1-9][0-9]{0,7}$",
-        example = "320x240"
-    )]
+    #[param(pattern = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", example = "320x240")]
     thumbnail: Option<String>,
     /// Whether the answer may be a redirect to the store: with a ticket it is where the store can sign and nothing
     /// else is said, with a session token only when asked for.

@@ -1,9 +1,6 @@
 //! `GET /api/messages/{id}/context`.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,7 +9,7 @@ use crate::{
     api::{
         ApiError,
         error::Refusals,
-        extract::{PathId, Viewer, encode_cursor},
+        extract::{Options, PathId, Viewer, encode_cursor},
     },
     app::AppState,
     db::read::messages,
@@ -57,7 +54,7 @@ pub(in crate::api) struct MessageContext {
 pub(in crate::api) async fn message_context(
     viewer: Viewer,
     PathId(id): PathId,
-    Query(ContextQuery { limit }): Query<ContextQuery>,
+    Options(ContextQuery { limit }): Options<ContextQuery>,
     State(app): State<AppState>,
 ) -> Result<Json<MessageContext>, ApiError> {
     let limit = limit.as_deref().map_or(Some(DEFAULT_LIMIT), |limit| {

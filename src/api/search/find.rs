@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use crate::{
     api::{
         ApiError,
-        error::Refusals,
+        error::{Refusals, Unknown},
         extract::{Filter, Paging, PagingQuery, Viewer, encode_cursor, parse_id},
     },
     app::AppState,
@@ -65,7 +65,7 @@ pub(in crate::api) struct SearchPage {
 #[utoipa::path(
     get, path = "/api/search", tag = "messages",
     params(SearchQuery, PagingQuery), security(("clerk" = [])),
-    responses((status = 200, description = "A page", body = SearchPage), Refusals)
+    responses((status = 200, description = "A page", body = SearchPage), Unknown, Refusals)
 )]
 pub(in crate::api) async fn search_messages(
     viewer: Viewer,
