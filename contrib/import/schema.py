@@ -17,7 +17,7 @@ FORMATS = {
     "date-time": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
 }
 # What says nothing of a value, or what Python's integers need not be told.
-REMARKS = {"$schema", "$id", "$defs", "title", "description", "int32", "int64"}
+REMARKS = {"$schema", "$id", "$defs", "title", "description", "example", "examples", "int32", "int64"}
 
 
 class Wrong(Exception):

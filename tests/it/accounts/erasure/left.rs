@@ -205,11 +205,20 @@ fn words_with(dump: &BTreeMap<String, String>, word: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The search's index is never behind for more than seconds.
+async fn index(world: &World) {
+    while tributary::search::index::step(&world.database.pool())
+        .await
+        .unwrap()
+    {}
+}
+
 async fn lived_in() -> World {
     let world = World::new().await;
     world.portal(GROUP, "", &[ALICE, BOB, BOT, FRIEND]).await;
     world.portal(DM, "77", &[ALICE, BOT, GRACE]).await;
     live(&world).await;
+    index(&world).await;
     let full = tables_with(&dump(&world), MARK);
     assert!(full.len() >= 10, "{full:?}");
     world
@@ -238,6 +247,7 @@ async fn of_an_account_nothing_is_left_but_what_is_told() {
     let world = lived_in().await;
     let before = ids(&world).await;
     world.accounts.delete(USER_A, None).await.unwrap();
+    index(&world).await;
     let left = dump(&world);
     content_is_gone(&left);
     // Ids of what is gone, in the newest frames of her stream.
@@ -263,6 +273,7 @@ async fn of_a_purged_connection_nothing_is_left_but_what_is_told() {
         .disconnect(USER_A, connection, true, None)
         .await
         .unwrap();
+    index(&world).await;
     let left = dump(&world);
     content_is_gone(&left);
     let frames = "conversations: {\"outbox\"}\nmessages: {\"outbox\"}\n";
