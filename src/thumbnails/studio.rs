@@ -1,6 +1,9 @@
 //! Where thumbnails are made: few at a time, since each may take a hundred megabytes.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,20 +12,30 @@ use super::{Bounds, NotDrawn, draw::draw};
 
 /// How many are made at once.
 const PLACES: usize = 2;
+/// How many of them for one user: whoever asks for much waits for themselves.
+const OF_A_USER: usize = 1;
 
 /// Gives out places to draw at.
 #[derive(Debug, Clone)]
-pub struct Studio(Arc<Semaphore>);
+pub struct Studio {
+    places: Arc<Semaphore>,
+    /// Of the users who draw or wait.
+    users: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+}
 
 /// A place, for one thumbnail. Taken before the picture is read: those who wait hold nothing.
 #[derive(Debug)]
 pub struct Place {
+    _turn: Option<OwnedSemaphorePermit>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Studio {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(PLACES)))
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            users: Arc::default(),
+        }
     }
 }
 
@@ -33,12 +46,26 @@ impl Studio {
         Self::default()
     }
 
-    /// Waits for a place.
-    pub async fn place(&self) -> Place {
-        // It is never closed.
+    /// Waits for this user's turn, and for a place.
+    pub async fn place(&self, user_id: &str) -> Place {
+        // Neither is ever closed.
+        let turn = self.turns(user_id).acquire_owned().await.ok();
         Place {
-            _permit: Arc::clone(&self.0).acquire_owned().await.ok(),
+            _turn: turn,
+            _permit: Arc::clone(&self.places).acquire_owned().await.ok(),
         }
+    }
+
+    fn turns(&self, user_id: &str) -> Arc<Semaphore> {
+        // Each change of the map is whole: a panic elsewhere leaves it usable.
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = users.get(user_id).and_then(Weak::upgrade) {
+            return turns;
+        }
+        users.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(OF_A_USER));
+        users.insert(user_id.to_owned(), Arc::downgrade(&turns));
+        turns
     }
 }
 
@@ -75,14 +102,31 @@ mod tests {
     async fn there_are_few_places_and_each_is_free_again() {
         let studio = Studio::new();
         let mut taken = Vec::new();
-        for _ in 0..PLACES {
-            taken.push(studio.place().await);
+        for n in 0..PLACES {
+            taken.push(studio.place(&n.to_string()).await);
         }
         let soon = Duration::from_millis(20);
-        assert!(timeout(soon, studio.place()).await.is_err());
+        assert!(timeout(soon, studio.place("other")).await.is_err());
         let bounds = Bounds::parse("32x32").unwrap();
         let first = taken.pop().unwrap();
         assert!(first.draw(Bytes::from_static(b"x"), bounds).await.is_err());
-        assert!(timeout(soon, studio.place()).await.is_ok());
+        assert!(timeout(soon, studio.place("other")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_all_places() {
+        let studio = Studio::new();
+        let first = studio.place("one").await;
+        let soon = Duration::from_millis(20);
+        assert!(timeout(soon, studio.place("one")).await.is_err());
+        assert!(timeout(soon, studio.place("other")).await.is_ok());
+        drop(first);
+        assert!(timeout(soon, studio.place("one")).await.is_ok());
+        drop(studio.place("third").await);
+        assert_eq!(
+            studio.users.lock().unwrap().len(),
+            1,
+            "who has gone is forgotten"
+        );
     }
 }

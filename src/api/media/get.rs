@@ -85,7 +85,7 @@ pub(in crate::api) async fn get_media(
         .ok_or_else(|| ApiError::NoFile(NoFile::of_state(&file.state)))?;
     let request = (&method, &headers);
     if let Some(bounds) = bounds {
-        return thumbnail::answer(&app, &stored, bounds, request).await;
+        return thumbnail::answer(&app, &caller.user_id, &stored, bounds, request).await;
     }
     // What fetches with a token takes it along, or would need the store's own CORS.
     let is_wanted = form.redirect.unwrap_or(caller.has_ticket);

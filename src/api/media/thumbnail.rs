@@ -26,6 +26,7 @@ const NONE: ApiError = ApiError::NoFile(NoFile::NoThumbnail);
 /// Answers with a picture that fits into `bounds`.
 pub(super) async fn answer(
     app: &App,
+    user_id: &str,
     stored: &Stored,
     bounds: Bounds,
     (method, request): (&Method, &HeaderMap),
@@ -39,7 +40,7 @@ pub(super) async fn answer(
     if let Some(known) = sent_as(UNKNOWN, 0)?.known(request) {
         return Ok(known);
     }
-    let picture = picture(app, stored, bounds).await?;
+    let picture = picture(app, user_id, stored, bounds).await?;
     let thumbnail = sent_as(thumbnails::media_type(&picture), picture.len() as u64)?;
     Ok(match thumbnail.reply(method, request)? {
         Reply::Done(response) => response,
@@ -52,31 +53,37 @@ pub(super) async fn answer(
 }
 
 /// The picture: one that was drawn before, or a new one.
-async fn picture(app: &App, stored: &Stored, bounds: Bounds) -> Result<Bytes, ApiError> {
+async fn picture(
+    app: &App,
+    user_id: &str,
+    stored: &Stored,
+    bounds: Bounds,
+) -> Result<Bytes, ApiError> {
     let name = format!("thumbnail-{}", bounds.name());
     if let Some(known) = known(app, stored, &name).await? {
         return Ok(known);
     }
-    let place = app.studio.place().await;
+    let place = app.studio.place(user_id).await;
     // Whoever had a place before may have drawn this one.
     if let Some(known) = known(app, stored, &name).await? {
         return Ok(known);
     }
     let original = app.media.get(&stored.hash, None).await.map_err(away)?;
-    let drawn = place.draw(collect(original).await?, bounds).await;
-    let drawn = drawn.map_err(|error| {
-        tracing::debug!(%error, "there is no thumbnail of a file");
-        NONE
-    })?;
-    if let Err(error) = app
-        .media
-        .put_derived(&stored.hash, &name, drawn.clone())
-        .await
-    {
-        // The next one is drawn anew.
-        tracing::warn!(%error, "a thumbnail could not be kept");
-    }
-    Ok(drawn)
+    let original = collect(original).await?;
+    let (media, hash) = (app.media.clone(), stored.hash);
+    let drawing = async move {
+        let drawn = place.draw(original, bounds).await.map_err(|error| {
+            tracing::debug!(%error, "there is no thumbnail of a file");
+            NONE
+        })?;
+        if let Err(error) = media.put_derived(&hash, &name, drawn.clone()).await {
+            // The next one is drawn anew.
+            tracing::warn!(%error, "a thumbnail could not be kept");
+        }
+        Ok(drawn)
+    };
+    // Whoever has scrolled on comes back: what was begun for them is kept.
+    tokio::spawn(drawing).await.map_err(ApiError::internal)?
 }
 
 async fn known(app: &App, stored: &Stored, name: &str) -> Result<Option<Bytes>, ApiError> {
