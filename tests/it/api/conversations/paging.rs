@@ -164,7 +164,7 @@ async fn a_message_is_read_among_those_around_it() {
         assert_eq!((has("olderCursor"), has("newerCursor")), (older, newer));
     }
     assert_eq!(around(9, "").await["items"].as_array().unwrap(), &all);
-    for limit in ["0", "101", "x"] {
+    for limit in ["0", "101", "x", "1&limit=2", "1&order=oldest"] {
         let path = format!("/api/messages/{}/context?limit={limit}", id(0));
         assert_eq!(app.get("user_alice", &path).await.code(), "invalid_request");
     }
