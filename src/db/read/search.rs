@@ -115,7 +115,7 @@ pub async fn window(
     (from, before): (DateTime<Utc>, Place),
     (most, most_characters): (i64, i32),
 ) -> QueryResult<Vec<Candidate>> {
-    // Conversation by conversation, each by its own range of messages_page.
+    // Conversation by conversation, each by its own range of messages_covering.
     sql_query(format!(
         "WITH newest AS MATERIALIZED (
              SELECT n.* FROM tributary.conversation_access a

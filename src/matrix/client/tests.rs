@@ -295,6 +295,8 @@ async fn refusals_have_their_own_names() {
             "does not accept the as_token",
             Retry::Later,
         ),
+        (204, "", "the homeserver answered 204", Retry::Later),
+        (206, "a part", "the homeserver answered 206", Retry::Later),
         (500, "", "the homeserver answered 500", Retry::Later),
         (
             502,

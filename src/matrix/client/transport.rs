@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -60,7 +60,7 @@ impl Transport {
             .map_err(|_| ClientError::Unreachable("no answer in time".to_owned()))?
     }
 
-    /// A 2xx answer whose body is not read yet: only its beginning has to be here in time.
+    /// A 200 whose body is not read yet: only its beginning has to be here in time.
     pub(in crate::matrix) async fn open(
         &self,
         request: Request<Full<Bytes>>,
@@ -84,7 +84,8 @@ impl Transport {
     ) -> Result<Response<Incoming>, ClientError> {
         let response = self.http.request(request).await;
         let response = response.map_err(|e| error::unreachable(&e))?;
-        if response.status().is_success() {
+        // Of a file, a 204 would be an empty one and a 206 a part taken for the whole.
+        if response.status() == StatusCode::OK {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
