@@ -1,0 +1,207 @@
+"""Compares what the homeserver has with the tables, with what customers are answered, and with what sockets saw."""
+
+from collections import Counter, defaultdict
+
+from cast import Cast, Person, Room
+from reader import Reader, shown
+from truth import Truth
+
+# A push that is held up says so late when its events were received: before a leave by less, they may count as
+# behind it (README, "What a run may still find").
+HELD_UP_MS = 5_000
+WRONG = ("lost", "doubled", "reordered", "leaked", "untrue")
+
+
+class Verdict:
+    """What is wrong, by kind, with ids as evidence and never a body."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[str, list[str]] = {kind: [] for kind in WRONG}
+        self.compared: Counter[str] = Counter()
+
+    def add(self, kind: str, evidence: str) -> None:
+        """One more."""
+        self.wrong[kind].append(evidence)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing at all."""
+        return not any(self.wrong.values())
+
+
+def tables(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> None:
+    """The rows of every room against its history."""
+    rows = defaultdict(list)
+    for room_id, event_id, body, is_deleted, reactions in cast.house.sql(
+            "SELECT room_id, event_id, body, deleted_at IS NOT NULL, metadata->'reactions' FROM tributary.messages"):
+        keys = tuple(sorted((each["key"], each["count"]) for each in reactions or []))
+        rows[room_id].append((event_id, body, is_deleted, keys))
+    for room in cast.rooms:
+        truth, stored = truths[room.room_id], rows.pop(room.room_id, [])
+        if not room.viewers:
+            for row in stored:
+                verdict.add("leaked", f"{room.chat_id}: {row[0]} is nobody's and is stored")
+            continue
+        _room(room.chat_id, truth, stored, verdict)
+        verdict.compared["rows"] += len(stored)
+        _members(cast, room, truth, verdict)
+    for room_id, stored in rows.items():
+        verdict.add("leaked", f"{room_id}: no portal, and {len(stored)} rows")
+
+
+def _room(name: str, truth: Truth, stored: list[tuple], verdict: Verdict) -> None:
+    times = Counter(row[0] for row in stored)
+    for event_id, count in times.items():
+        if count > 1:
+            verdict.add("doubled", f"{name}: {event_id} {count} times")
+    for row in stored:
+        wanted = truth.messages.get(row[0])
+        if wanted is None and not (row[0] in truth.pruned_edits and row[2]):
+            verdict.add("untrue", f"{name}: {row[0]} is no message of the homeserver's")
+        elif wanted is not None:
+            _same(f"{name}: row", wanted.seen(), row, verdict)
+    for event_id in truth.messages.keys() - times.keys():
+        verdict.add("lost", f"{name}: {event_id} has no row")
+
+
+def _same(where: str, wanted: tuple, found: tuple, verdict: Verdict) -> None:
+    """What differs is told by name, so that nothing that people say gets into a report."""
+    names = ("event", "body", "deletion", "reactions")
+    if wanted[2] and found[2]:
+        wanted, found = (*wanted[:1], "", True, ()), (*found[:1], found[1] or "", True, found[3])
+    different = [name for name, one, other in zip(names, wanted, found) if one != other]
+    if different:
+        verdict.add("lost", f"{where} {wanted[0]}: another {', '.join(different)} than the homeserver has")
+
+
+def _members(cast: Cast, room: Room, truth: Truth, verdict: Verdict) -> None:
+    stored = cast.house.sql(
+        "SELECT p.matrix_user_id, p.membership IN ('join', 'invite') FROM tributary.participants p"
+        " JOIN tributary.rooms r USING (conversation_id) WHERE r.room_id = %s AND NOT p.is_service", (room.room_id,))
+    for user_id, is_there in stored:
+        if is_there != (user_id in truth.members):
+            verdict.add("lost", f"{room.chat_id}: {user_id} has {'left' if is_there else 'come'}, and not in the table")
+    known = {user_id for user_id, _ in stored} | {cast.facts["bridge"]["bot"]}
+    for user_id in truth.members - known:
+        verdict.add("lost", f"{room.chat_id}: {user_id} is nobody in the table")
+
+
+def visible(person: Person, room: Room, truth: Truth) -> set[str]:
+    """What a customer may see of a room: until they left, all."""
+    until = truth.left_at.get(person.matrix_id)
+    return {event_id for event_id, message in truth.messages.items() if until is None or message.order < until}
+
+
+def answers(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> dict[str, dict[str, tuple]]:
+    """What each customer is answered; by user, what is shown of each message."""
+    answered = {}
+    for person in cast.customers:
+        rooms = {room.room_id: room for room in cast.rooms if person in room.viewers}
+        seen = answered[person.user_id] = {}
+        for conversation in cast.conversations(person):
+            room = rooms.pop(conversation["matrixRoomId"], None)
+            if room is None:
+                verdict.add("leaked", f"{person.name}: the conversation {conversation['id']}")
+                continue
+            items = cast.pages(person, f"/api/conversations/{conversation['id']}/messages")
+            verdict.compared["answers"] += len(items)
+            seen |= {item["id"]: shown(item) for item in items}
+            _answered(person, room, truths[room.room_id], items, verdict)
+        for room in rooms.values():
+            verdict.add("lost", f"{person.name}: the conversation {room.chat_id}")
+    return answered
+
+
+def _answered(person: Person, room: Room, truth: Truth, items: list[dict], verdict: Verdict) -> None:
+    where, allowed = f"{person.name}, {room.chat_id}", visible(person, room, truth)
+    ids = [item["matrixEventId"] for item in items if item["matrixEventId"] not in truth.pruned_edits]
+    for event_id, count in Counter(ids).items():
+        if count > 1:
+            verdict.add("doubled", f"{where}: {event_id} {count} times in the list")
+        if event_id not in allowed:
+            verdict.add("leaked", f"{where}: {event_id} is not theirs to see")
+    left_ms = truth.left_ms.get(person.matrix_id)
+    for event_id in allowed - set(ids):
+        if left_ms is not None and truth.messages[event_id].timestamp > left_ms - HELD_UP_MS:
+            verdict.compared["too close to a leave to say"] += 1
+        else:
+            verdict.add("lost", f"{where}: {event_id} is not in the list")
+    order = sorted((each for each in ids if each in truth.messages),
+                   key=lambda each: (truth.messages[each].timestamp, each), reverse=True)
+    if order != [each for each in ids if each in truth.messages]:
+        verdict.add("reordered", f"{where}: the list is not by time and id")
+    if person.matrix_id in truth.left_at:
+        return
+    for item in items:
+        wanted = truth.messages.get(item["matrixEventId"])
+        if wanted:
+            _same(f"{where}: answer", wanted.seen(), shown(item), verdict)
+
+
+def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts: dict[str, int],
+            answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
+    """What each reader has against what is in the outbox, and against what their customer is answered."""
+    for person in cast.customers:
+        outbox = cast.house.sql(
+            "SELECT position, coalesce(message_id, conversation_id, connection_id)::text, kind FROM tributary.outbox"
+            " WHERE user_id = %s AND position > %s ORDER BY position", (person.user_id, starts[person.user_id]))
+        own = {room.room_id: truths[room.room_id] for room in cast.rooms if person in room.viewers}
+        for reader in (reader for reader in readers if reader.user_id == person.user_id):
+            for kind, evidence in reader.wrong.items():
+                verdict.wrong[kind] += evidence
+            _stream(reader, outbox, verdict)
+            _created(person, reader, cast, own, verdict)
+            _last(reader, answered[person.user_id], verdict)
+            verdict.compared["frames"] += reader.received
+
+
+def _stream(reader: Reader, outbox: list[tuple], verdict: Verdict) -> None:
+    has = {frame.position: frame.about for frame in reader.log}
+    if [frame.position for frame in reader.log] != sorted(has):
+        verdict.add("reordered", f"{reader.name}: positions that do not rise")
+    for position, about, kind in outbox:
+        if position not in has:
+            verdict.add("lost", f"{reader.name}: {kind} at {position} about {about}")
+        elif has[position] != about:
+            verdict.add("reordered", f"{reader.name}: at {position} another {kind} than about {about}")
+    for position in has.keys() - {row[0] for row in outbox}:
+        verdict.add("untrue", f"{reader.name}: {position} is in no stream")
+
+
+def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], verdict: Verdict) -> None:
+    """Each message that everybody could see is announced once."""
+    times = Counter(frame.shown[0] for frame in reader.log if frame.kind == "message.created")
+    for event_id, count in times.items():
+        if count > 1:
+            verdict.add("doubled", f"{reader.name}: {event_id} was created {count} times")
+    for truth in own.values():
+        if person.matrix_id in truth.left_at:
+            continue
+        for message in truth.messages.values():
+            # One that was gone before it was stored was never there to be announced.
+            if not message.is_deleted and not times[message.event_id]:
+                verdict.add("lost", f"{reader.name}: {message.event_id} was never announced")
+
+
+def _last(reader: Reader, answered: dict[str, tuple], verdict: Verdict) -> None:
+    """The last frame of a message says what the message is now."""
+    last = {frame.about: frame.shown for frame in reader.log if frame.shown}
+    for message_id, found in last.items():
+        wanted = answered.get(message_id)
+        if wanted is None:
+            verdict.add("leaked", f"{reader.name}: {found[0]} was sent and is not theirs")
+        elif wanted != found:
+            verdict.add("lost", f"{reader.name}: {found[0]} is shown as it was before its last change")
+
+
+def nobodys(cast: Cast, verdict: Verdict) -> None:
+    """Words of rooms without a customer are nowhere in the database; and nobody's words are in a log."""
+    word = cast.nobodys.encode()
+    for line in cast.house.dump():
+        verdict.compared["lines of the dump"] += 1
+        if word in line:
+            verdict.add("leaked", f"the database has what nobody may read, in a line of {len(line)} bytes")
+    for path in (cast.house.outer / "logs").glob("replica-*.log"):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if word in line or cast.known.encode() in line:
+                verdict.add("leaked", f"{path.name}:{number} has what people say")
