@@ -15,8 +15,9 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     db::Database,
+    gauges::Gauges,
     health::HealthState,
-    ingest::Ingest,
+    ingest::{Ingest, shared_time::SharedTime},
     limits::Limits,
     matrix::bridges::Bridges,
     media::Store,
@@ -42,6 +43,8 @@ pub struct App {
     pub operator: Operator,
     /// Keeps files.
     pub media: Store,
+    /// Reads what has to be asked for to be known.
+    pub gauges: Gauges,
     /// Tells sockets that there is something new.
     pub feed: Feed,
     /// Counts what addresses and users ask for.
@@ -66,6 +69,8 @@ pub struct App {
     pub studio: Studio,
     /// What was last seen of the homeserver.
     pub health: HealthState,
+    /// What keeps the time that receipts are counted by.
+    pub shared_time: SharedTime,
     /// The time.
     pub clock: Clock,
     /// Cancelled when Tributary stops: sockets close, nothing new begins.
@@ -96,10 +101,11 @@ impl App {
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let bridges = Arc::new(Bridges::new(&config.bridges, identity.sender_bot.clone())?);
+        let shared_time = SharedTime::new(db.clone(), clock.clone());
         let ingest = Ingest {
             db: db.clone(),
             bridges: Arc::clone(&bridges),
-            clock: clock.clone(),
+            clock: shared_time.clock(),
             feed: feed.clone(),
             jobs: Arc::default(),
         };
@@ -135,6 +141,7 @@ impl App {
             manager_keys,
             admin_keys,
             bridge_keys: config.bridges.iter().filter_map(key_of).collect(),
+            gauges: Gauges::new(db.clone(), clock.clone()),
             ticket_key: OnceCell::new(),
             studio: Studio::new(),
             health: HealthState::new(),
@@ -144,6 +151,7 @@ impl App {
             bridges,
             ingest,
             feed,
+            shared_time,
             clock,
             stop,
         })

@@ -4,12 +4,14 @@
 //! what it uses, and `tests/arrows.rs` holds the code to them:
 //!
 //! - [`commands`]: one file per command of the program
+//! - [`doctor`]: whether everything stands as it should, and what to do where not
 //! - [`lifecycle`]: what is started, in which order, and how it ends
 //! - [`server`]: listens: connections, how many and how long
 //! - [`api`], [`ws`]: HTTP and WebSocket: translate, authorise, delegate
 //! - [`jobs`]: work that survives a crash: discovery, backfill, reconciliation
 //! - [`accounts`]: who owns which Matrix user: reports, codes, links, bridge states
 //! - [`erasure`]: deletes what nobody holds any more, step by step
+//! - [`backup`]: copies of all this, and beginning anew from one
 //! - [`search`]: what people look for, in what they are shown
 //! - [`sessions`]: which Clerk sessions are over, known on every replica
 //! - [`ingest`]: the transaction pipeline: decode, fold, store
@@ -17,6 +19,7 @@
 //! - [`auth`]: Clerk session tokens, Matrix OpenID proofs, keys
 //! - [`thumbnails`]: small pictures of large ones
 //! - [`limits`]: how much an address and a user may ask for
+//! - [`meters`], [`gauges`]: what is counted, and what has to be asked to be known
 //! - [`db`]: the only room that knows diesel
 //! - [`media`]: the store of files, their types, their decryption
 //! - [`matrix`]: the wire: events, the homeserver's client, the registration
@@ -28,12 +31,15 @@ pub mod accounts;
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod db;
+pub mod doctor;
 pub mod erasure;
 pub mod fold;
+pub mod gauges;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
@@ -41,6 +47,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod matrix;
 pub mod media;
+pub mod meters;
 pub mod model;
 pub mod operator;
 pub mod search;

@@ -1,15 +1,20 @@
 //! The life of a serving process: what is started, in which order, and how it ends.
 
+mod awaited;
+mod doors;
+
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use secrecy::SecretString;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::doors::Doors;
 use crate::{
     api,
     app::{App, Identity},
+    backup::tombstones::{self, Tombstone},
     clock::Clock,
     config::Config,
     db::{self, Database},
@@ -23,6 +28,7 @@ use crate::{
         provisioning::Provisioning,
         registration::Registration,
     },
+    meters::{TIDY_EVERY, meters},
     server,
     stream::Relay,
     ws,
@@ -41,29 +47,17 @@ pub struct Urls {
     pub direct: SecretString,
 }
 
-/// Serves until `stop` is cancelled, then drains: nothing new is accepted, the
+/// Waits until the database is there, for as long as that takes, serves until `stop` is
+/// cancelled, then drains: nothing new is accepted, the
 /// transaction in hand is finished, sockets are closed with 1012.
 ///
 /// # Errors
 ///
 /// When something that it needs cannot be had at the start.
 pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyhow::Result<()> {
-    for version in db::migrate(&urls.direct).await? {
-        tracing::info!(version, "migration applied");
-    }
     let registration = Registration::load(&config.appservice.registration)?;
-    let identity = Identity {
-        sender_bot: format!(
-            "@{}:{}",
-            registration.sender_localpart, config.homeserver.server_name
-        ),
-        hs_token: registration.hs_token.clone(),
-    };
-    let db = if config.database.direct_url.is_some() {
-        Database::behind_pooler(&urls.pooled, config.database.pool_size)?
-    } else {
-        Database::new(&urls.pooled, config.database.pool_size)?
-    };
+    let identity = identity(&config, &registration);
+    let db = open(&config, &urls)?;
     let (feed, relay) = Relay::new();
     let app = App::new(config, &identity, db, feed, Clock::system(), stop.clone())?;
     let app = Arc::new(app);
@@ -76,21 +70,24 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
         accounts: app.accounts.clone(),
         provisioning: Provisioning::new(&app.config.bridges)?,
     };
-    // Before the first token is looked at.
-    app.sessions
-        .refresh()
-        .await
-        .context("the sessions that ended cannot be read")?;
     server::raise_descriptors();
     let settings = server::Settings::new(&app.config.server.trusted_proxies);
-    let hub = ws::Hub::with_places(settings.most_sockets());
-    let router = api::router_beside(Arc::clone(&app), ws::description())
-        .merge(ws::router(Arc::clone(&app), hub.clone()));
-    let listener = TcpListener::bind(app.config.server.bind)
-        .await
-        .with_context(|| format!("cannot listen on {}", app.config.server.bind))?;
-
     let mut tasks = JoinSet::new();
+    let prepared = stop.child_token();
+    let doors = Doors::open(&app.config.server)?;
+    let doors = doors.wait(&mut tasks, &app, &settings, &prepared)?;
+    let Some(ready) = stop.run_until_cancelled(prepare(&app, &urls)).await else {
+        return drain(&app, None, tasks).await;
+    };
+    ready?;
+    prepared.cancel();
+
+    let hub = ws::Hub::with_places(settings.most_sockets());
+    let sockets = api::Beside {
+        router: ws::router(Arc::clone(&app), hub.clone()),
+        description: Some(ws::description),
+    };
+    let router = api::router_beside(Arc::clone(&app), sockets);
     tasks.spawn(relay.run(app.db.clone(), urls.direct, stop.clone()));
     tasks.spawn(runner(&app, &homeserver, &asker, &stop).run());
     tasks.spawn(jobs::silence::run(
@@ -107,33 +104,26 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     ));
     let media = MediaWatch::new(app.ingest.clone(), app.config.media.on);
     tasks.spawn(media.run(stop.clone()));
-    tasks.spawn(jobs::audit_retention::run(Arc::clone(&app), stop.clone()));
+    tasks.spawn(jobs::retention::run(Arc::clone(&app), stop.clone()));
+    tasks.spawn(tidy_meters(stop.clone()));
+    tasks.spawn(tombstones::run(Arc::clone(&app), stop.clone()));
     tasks.spawn(jobs::index_search::run(app.db.clone(), stop.clone()));
+    tasks.spawn(follow_time(Arc::clone(&app), stop.clone()));
     tasks.spawn(follow_sessions(Arc::clone(&app), hub.clone(), stop.clone()));
-    tasks.spawn(server::serve(
-        listener,
-        router,
-        settings.clone(),
-        stop.clone(),
-    ));
-    if let Some(bind) = app.config.server.operator_bind {
-        let listener = TcpListener::bind(bind)
-            .await
-            .with_context(|| format!("cannot listen on {bind}, server.operator_bind"))?;
-        let router = api::operator_router(Arc::clone(&app));
-        tasks.spawn(server::serve(
-            listener,
-            router,
-            settings.clone(),
-            stop.clone(),
-        ));
-    }
+    doors.serve(&mut tasks, &app, router, &settings);
     tracing::info!(bind = %app.config.server.bind, "ready");
 
     stop.cancelled().await;
+    drain(&app, Some(hub), tasks).await
+}
+
+/// Lets what is in hand come to its end.
+async fn drain(app: &App, hub: Option<ws::Hub>, mut tasks: JoinSet<()>) -> anyhow::Result<()> {
     tracing::info!("stopping");
     let drained = timeout(GRACE, async {
-        hub.drained().await;
+        if let Some(hub) = hub {
+            hub.drained().await;
+        }
         while tasks.join_next().await.is_some() {}
     });
     if drained.await.is_err() {
@@ -141,6 +131,118 @@ pub async fn serve(config: Config, urls: Urls, stop: CancellationToken) -> anyho
     }
     app.db.close();
     Ok(())
+}
+
+/// The database, which need not be there yet.
+fn open(config: &Config, urls: &Urls) -> anyhow::Result<Database> {
+    if config.database.direct_url.is_some() {
+        Database::behind_pooler(&urls.pooled, config.database.pool_size)
+    } else {
+        Database::new(&urls.pooled, config.database.pool_size)
+    }
+}
+
+/// Waits until there is a database to serve from, and makes it one.
+async fn prepare(app: &App, urls: &Urls) -> anyhow::Result<()> {
+    let config = &app.config.database;
+    loop {
+        awaited::database(config, urls).await?;
+        match make_ready(app, urls).await {
+            Err(error) if awaited::is_away(config, urls).await => {
+                tracing::warn!("the database went away during the start: {error:#}");
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn make_ready(app: &App, urls: &Urls) -> anyhow::Result<()> {
+    let migrated = db::migrate(&urls.direct).await;
+    for version in migrated.context(app.config.database.direct_key())? {
+        tracing::info!(version, "migration applied");
+    }
+    ensure!(
+        !db::backup::is_unfinished(&app.db).await?,
+        "the restore of this database broke off, and who was erased since the backup may be in \
+         it: restore into a new one"
+    );
+    if !app
+        .db
+        .has_statement_timeout()
+        .await
+        .context("database.url")?
+    {
+        tracing::warn!(
+            "nothing ends a statement that runs for ever: behind a pooler that is for the role to \
+             say (ALTER ROLE ... SET statement_timeout, see docs/postgres.md)"
+        );
+    }
+    // Before the first token is looked at.
+    app.sessions
+        .refresh()
+        .await
+        .context("the sessions that ended cannot be read")?;
+    // Before the first push is taken.
+    app.shared_time
+        .measure()
+        .await
+        .context("the database's clock cannot be read")
+}
+
+/// Keeps measurements from gathering while nobody asks for them.
+async fn tidy_meters(stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(TIDY_EVERY))
+        .await
+        .is_some()
+    {
+        meters().tidy();
+    }
+}
+
+/// Erases and disconnects again, in a restored database, what was since its backup. What is much
+/// is left to the jobs of whoever serves next.
+///
+/// # Errors
+///
+/// When the configuration cannot be used or the database fails.
+pub async fn erase_again(
+    config: Config,
+    direct_url: &SecretString,
+    tombstones: Vec<Tombstone>,
+) -> anyhow::Result<usize> {
+    if tombstones.is_empty() {
+        return Ok(0);
+    }
+    let identity = identity(
+        &config,
+        &Registration::load(&config.appservice.registration)?,
+    );
+    let db = Database::new(direct_url, config.database.pool_size)?;
+    let (feed, _relay) = Relay::new();
+    let stop = CancellationToken::new();
+    let app = App::new(config, &identity, db, feed, Clock::system(), stop)?;
+    let applied = tombstones::apply(&app, tombstones).await;
+    app.db.close();
+    applied
+}
+
+fn identity(config: &Config, registration: &Registration) -> Identity {
+    Identity {
+        sender_bot: format!(
+            "@{}:{}",
+            registration.sender_localpart, config.homeserver.server_name
+        ),
+        hs_token: registration.hs_token.clone(),
+    }
+}
+
+/// Keeps the time that receipts are counted by.
+async fn follow_time(app: Arc<App>, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = app.shared_time.follow() => {}
+    }
 }
 
 /// Hears of sessions that end, and closes their sockets.

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Which room may use which. A room may always use itself.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 31] = [
     (
         "accounts",
         &[
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "limits",
             "matrix",
             "media",
+            "meters",
             "model",
             "operator",
             "search",
@@ -45,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "clock",
             "config",
             "db",
+            "gauges",
             "health",
             "ingest",
             "limits",
@@ -56,57 +58,70 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "thumbnails",
         ],
     ),
-    ("auth", &["clock", "config"]),
+    ("auth", &["clock", "config", "meters"]),
+    ("backup", &["app", "config", "db", "media", "model"]),
     ("clock", &[]),
     (
         "commands",
         &[
             "auth",
+            "backup",
             "clock",
             "config",
             "db",
+            "doctor",
             "lifecycle",
             "matrix",
+            "media",
             "model",
             "telemetry",
         ],
     ),
     ("config", &[]),
-    ("db", &["model"]),
+    ("db", &["config", "meters", "model"]),
+    (
+        "doctor",
+        &["auth", "clock", "config", "db", "matrix", "media", "model"],
+    ),
     ("erasure", &["db", "ingest"]),
     ("fold", &["model"]),
+    ("gauges", &["clock", "db", "health", "meters"]),
     ("health", &[]),
     (
         "ingest",
-        &["clock", "db", "fold", "matrix", "model", "stream"],
+        &["clock", "db", "fold", "matrix", "meters", "model", "stream"],
     ),
     (
         "jobs",
         &[
             "accounts", "app", "config", "db", "erasure", "fold", "ingest", "matrix", "media",
-            "model", "search",
+            "meters", "model", "search",
         ],
     ),
     (
         "lifecycle",
         &[
-            "api", "app", "clock", "config", "db", "erasure", "jobs", "matrix", "server", "stream",
-            "ws",
+            "api", "app", "backup", "clock", "config", "db", "erasure", "jobs", "matrix", "meters",
+            "server", "stream", "ws",
         ],
     ),
-    ("limits", &["config"]),
+    ("limits", &["config", "meters"]),
     ("main", &[]),
-    ("matrix", &["config", "model"]),
+    ("matrix", &["config", "meters", "model"]),
     ("media", &["config", "model"]),
+    ("meters", &[]),
     ("model", &[]),
     ("operator", &["config", "db", "ingest", "model"]),
     ("search", &["db", "model"]),
-    ("server", &["limits"]),
+    ("server", &["limits", "meters"]),
     ("sessions", &["auth", "clock", "config", "db", "stream"]),
     ("stream", &["db", "model"]),
     ("telemetry", &["config"]),
     ("thumbnails", &[]),
-    ("ws", &["app", "auth", "db", "limits", "model", "stream"]),
+    (
+        "ws",
+        &["app", "auth", "db", "limits", "meters", "model", "stream"],
+    ),
 ];
 
 /// What a room must not know at all.

@@ -32,7 +32,8 @@ pub(crate) async fn cases(reader: &mut Reader, database: &Client) -> anyhow::Res
     let each = |of: &[String], path: &dyn Fn(&str) -> String| {
         of.iter().map(|one| path(one)).collect::<Vec<_>>()
     };
-    let search = |q: &str| format!("/api/search?q={}", q.replace(' ', "%20"));
+    let escaped = |q: &str| q.replace(' ', "%20").replace('"', "%22");
+    let search = |q: &str| format!("/api/search?q={}", escaped(q));
     let first = &chats[0];
     let case = |name, paths| Case { name, paths };
     Ok(vec![
@@ -117,6 +118,11 @@ pub(crate) async fn cases(reader: &mut Reader, database: &Client) -> anyhow::Res
             each(&common, &|w| {
                 search(&format!("{w} ")) + "&conversationId=" + first
             }),
+        ),
+        case("analytics, 30 days", vec!["/api/analytics".to_owned()]),
+        case(
+            "analytics, 30 days of a chat",
+            each(&chats, &|id| format!("/api/analytics?conversationId={id}")),
         ),
     ])
 }

@@ -18,7 +18,7 @@ use tributary::db::{
 };
 use uuid::Uuid;
 
-use crate::{scratch::connect, seed::READER};
+use crate::{seed::READER, shared::scratch::connect};
 
 /// The statements that were sent.
 static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -59,7 +59,7 @@ pub(crate) async fn plans(url: &SecretString) -> anyhow::Result<String> {
     let chats = conversations::page(&mut conn, READER, None, 50).await?;
     let ids: Vec<_> = chats.items.iter().map(|chat| chat.id.to_string()).collect();
     let conversation_id: Uuid = chat.parse()?;
-    messages::page(&mut conn, READER, conversation_id, None, 50).await?;
+    messages::page(&conn, READER, conversation_id, None, 50).await?;
     let scope = Scope {
         user_id: READER,
         conversation_id: None,
@@ -92,7 +92,7 @@ pub(crate) async fn plans(url: &SecretString) -> anyhow::Result<String> {
         ),
         (
             "Messages of a conversation",
-            "a.conversation_id = $2 AND EXISTS",
+            "a.conversation_id = $2 AND (SELECT EXISTS",
             format!("'user_0', '{chat}', NULL, NULL, 51"),
         ),
         (
@@ -127,7 +127,7 @@ fn sent(part: &str) -> Option<String> {
     sent.iter().rev().find(|sql| sql.contains(part)).cloned()
 }
 
-/// As the server runs it: with what [`search::by_lookups`] sets.
+/// By lookups, as the server runs it, but planned for these values: the server keeps one plan for all.
 async fn explain(client: &Client, sql: &str, values: &str) -> anyhow::Result<String> {
     client
         .batch_execute(&format!(

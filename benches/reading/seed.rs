@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Client;
 use tributary::{db, search};
 
-use crate::{report, scratch::connect};
+use crate::{report, shared::scratch::connect};
 
 const SEED: &str = include_str!("seed.sql");
 const PART: &str = include_str!("part.sql");

@@ -58,12 +58,17 @@ pub(crate) struct Serving {
     address: SocketAddr,
     pub(crate) process: Child,
     hs_token: SecretString,
+    pub(crate) bridges: Bridges,
     _folder: TempDir,
 }
 
 impl Serving {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        self.hs_token.expose_secret()
     }
 
     /// Pushes a transaction as the homeserver does, and returns when it is answered.
@@ -76,7 +81,7 @@ impl Serving {
         let head = format!(
             "PUT /_matrix/app/v1/transactions/{id} HTTP/1.1\r\nhost: bench\r\n\
              authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
-            self.hs_token.expose_secret(),
+            self.token(),
             body.len()
         );
         let status = exchange(stream, &[head.as_bytes(), body].concat())?;
@@ -118,12 +123,45 @@ pub(crate) fn session(user_id: &str) -> anyhow::Result<String> {
     Ok(dev::mint(&key, ISSUER, user_id, now, lifetime)?)
 }
 
-/// Serves from a database, in which customers are linked first if it is a new one.
-/// `settings` are environment variables.
+/// Serves from a database, in which customers are linked first if it is a new one, and
+/// fills it. `settings` are environment variables.
 pub(crate) async fn start(
     url: &SecretString,
     settings: &[(&'static str, &str)],
 ) -> anyhow::Result<Serving> {
+    let serving = start_empty(url, settings).await?;
+    serving.fill()?;
+    Ok(serving)
+}
+
+/// The same with no message yet.
+pub(crate) async fn start_empty(
+    url: &SecretString,
+    settings: &[(&'static str, &str)],
+) -> anyhow::Result<Serving> {
+    let is_new = !db::migrate(url).await?.is_empty();
+    let serving = serve(url, settings)?;
+    if is_new {
+        populate(&Database::new(url, 1)?, &serving.bridges, Shape::default()).await?;
+    }
+    Ok(serving)
+}
+
+/// Serves what is in a database.
+pub(crate) fn serve(
+    url: &SecretString,
+    settings: &[(&'static str, &str)],
+) -> anyhow::Result<Serving> {
+    let (_, mut serving) = spawn(url, settings)?;
+    until_it_listens(&mut serving)?;
+    Ok(serving)
+}
+
+/// Starts the program, and says when.
+pub(crate) fn spawn(
+    url: &SecretString,
+    settings: &[(&'static str, &str)],
+) -> anyhow::Result<(Instant, Serving)> {
     let folder = tempfile::tempdir()?;
     let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let path = folder.path().join("config.yaml");
@@ -144,25 +182,24 @@ pub(crate) async fn start(
     let config = Config::load(&path, owned)?;
     let registration = Registration::generate(&config, &mut rand::rngs::OsRng)?;
     std::fs::write(&config.appservice.registration, registration.to_yaml()?)?;
-    if !db::migrate(url).await?.is_empty() {
-        let bridges = Bridges::new(&config.bridges, "@tributary:lab.local".to_owned())?;
-        populate(&Database::new(url, 1)?, &bridges, Shape::default()).await?;
-    }
+    let begun = Instant::now();
     let process = Command::new(env!("CARGO_BIN_EXE_tributary"))
         .args(["run", "--config"])
         .arg(&path)
         .envs(environment)
+        // A developer's wish, and an operator's seldom: each error would be paid for with a walk of
+        // the stack, and with the pages of the tables that it takes.
+        .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
         .spawn()?;
-    let mut serving = Serving {
+    let serving = Serving {
         address,
         process,
         hs_token: registration.hs_token,
+        bridges: Bridges::new(&config.bridges, "@tributary:lab.local".to_owned())?,
         _folder: folder,
     };
-    until_it_listens(&mut serving)?;
-    serving.fill()?;
-    Ok(serving)
+    Ok((begun, serving))
 }
 
 fn until_it_listens(serving: &mut Serving) -> anyhow::Result<()> {
@@ -177,8 +214,16 @@ fn until_it_listens(serving: &mut Serving) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends a request and reads its whole answer.
+/// Sends a request and reads its whole answer; returns its status.
 pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
+    Ok(exchange_whole(stream, request)?.0)
+}
+
+/// The same with the answer's body.
+pub(crate) fn exchange_whole(
+    stream: &mut TcpStream,
+    request: &[u8],
+) -> anyhow::Result<(u16, Vec<u8>)> {
     stream.write_all(request)?;
     let mut answer = Vec::new();
     let mut chunk = [0; 16 * 1024];
@@ -195,7 +240,7 @@ pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "));
         if body.len() >= length.map_or(Ok(0), str::parse)? {
-            return Ok(head[9..12].parse()?);
+            return Ok((head[9..12].parse()?, body.to_vec()));
         }
     }
 }

@@ -9,7 +9,7 @@ use tributary::{
     model::{new_id, portal::Portal},
 };
 
-use super::events::{Chat, Shape};
+use super::events::Shape;
 
 const BOT: &str = "@facebookbot:lab.local";
 
@@ -19,12 +19,21 @@ pub(crate) async fn populate(db: &Database, bridges: &Bridges, shape: Shape) -> 
         link(db, number).await?;
     }
     for chat in shape.chats() {
-        map(db, bridges, &chat).await?;
+        let portal = Portal {
+            protocol_id: "facebookgo".into(),
+            channel_id: chat.remote_id,
+            receiver: chat.customer.clone(),
+            room_type_v2: Some("dm".into()),
+            room_type: Some("dm".into()),
+        };
+        let people = [chat.customer, chat.ghost];
+        map(db, bridges, &chat.room_id, &portal, &people).await?;
     }
     Ok(())
 }
 
-async fn link(db: &Database, number: usize) -> anyhow::Result<()> {
+/// Makes a customer's connection.
+pub(crate) async fn link(db: &Database, number: usize) -> anyhow::Result<()> {
     diesel::sql_query(
         "INSERT INTO tributary.messenger_connections
              (id, user_id, bridge_id, matrix_user_id, bridge_user_id, status, linked_at)
@@ -41,28 +50,30 @@ async fn link(db: &Database, number: usize) -> anyhow::Result<()> {
 }
 
 /// Leaves a room as discovery would: resolved, its members known, mapped.
-async fn map(db: &Database, bridges: &Bridges, chat: &Chat) -> anyhow::Result<()> {
-    let portal = Portal {
-        protocol_id: "facebookgo".into(),
-        channel_id: chat.remote_id.clone(),
-        receiver: chat.customer.clone(),
-        room_type_v2: Some("dm".into()),
-        room_type: Some("dm".into()),
-    };
-    let members: Vec<_> = [chat.customer.as_str(), chat.ghost.as_str(), BOT]
-        .map(|user_id| (user_id.to_owned(), "join".to_owned()))
-        .into();
-    let rooms = [chat.room_id.clone()];
+pub(crate) async fn map(
+    db: &Database,
+    bridges: &Bridges,
+    room_id: &str,
+    portal: &Portal,
+    people: &[String],
+) -> anyhow::Result<()> {
+    let bot = BOT.to_owned();
+    let members: Vec<_> = people
+        .iter()
+        .chain([&bot])
+        .map(|user_id| (user_id.clone(), "join".to_owned()))
+        .collect();
+    let rooms = [room_id.to_owned()];
     let resolution = Resolution::Portal {
         bridge_id: "meta",
-        portal: &portal,
+        portal,
         created_ts: Some(1),
     };
     let mut conn = db.get().await?;
     conn.transaction(async |conn| {
         db::rooms::lock(conn, &rooms).await?;
-        db::rooms::resolve(conn, &chat.room_id, &resolution).await?;
-        db::members::replace(conn, &chat.room_id, &members).await?;
+        db::rooms::resolve(conn, room_id, &resolution).await?;
+        db::members::replace(conn, room_id, &members).await?;
         ingest::map_rooms(conn, bridges, &rooms).await
     })
     .await

@@ -17,7 +17,7 @@ impl Scratch {
     pub(crate) async fn create() -> anyhow::Result<Self> {
         let name = format!("tributary_bench_{}", tributary::model::new_id().simple());
         let mut url = admin_url()?;
-        connect(url.as_str())
+        admin()
             .await?
             .batch_execute(&format!("CREATE DATABASE {name}"))
             .await?;
@@ -32,11 +32,13 @@ impl Scratch {
 
     pub(crate) async fn remove(self) -> anyhow::Result<()> {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        Ok(connect(admin_url()?.as_str())
-            .await?
-            .batch_execute(&sql)
-            .await?)
+        Ok(admin().await?.batch_execute(&sql).await?)
     }
+}
+
+/// A connection to the server's own database.
+pub(crate) async fn admin() -> anyhow::Result<Client> {
+    connect(admin_url()?.as_str()).await
 }
 
 /// A connection of its own.

@@ -48,7 +48,8 @@ impl Crowd {
         let mut readers = JoinSet::new();
         for user in 0..Shape::default().customers {
             for socket in 0..SOCKETS_OF_EACH {
-                let opened = Socket::open(server, user, None, None).await?.live().await?;
+                let opened = Socket::open(server, user, None, None).await?;
+                let (opened, _) = opened.live().await?;
                 readers.spawn(read(opened, (user, socket), arrival.clone()));
             }
         }
@@ -97,7 +98,7 @@ async fn read(
                 })
                 .ok()
                 .context("nobody listens")?,
-            Received::Live => {}
+            Received::Live(_) => {}
             Received::Closed(code) => bail!("closed with {code:?}"),
         }
     }

@@ -10,8 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::{
     server::Serving,
     shared::events::{Events, Shape},
@@ -58,14 +56,11 @@ impl<'a> Load<'a> {
             if due >= began + during {
                 break;
             }
-            let body = self.events.transaction(EVENTS_OF_EACH as usize);
-            let transaction: Value = serde_json::from_slice(&body)?;
-            let events = transaction["events"].as_array().into_iter().flatten();
-            let messages = events.filter(|event| event["type"] == "m.room.message");
-            let ids = messages.filter_map(|event| event["event_id"].as_str());
-            pushed.extend(ids.map(|id| (id.to_owned(), due)));
+            let push = self.events.push(EVENTS_OF_EACH as usize);
+            pushed.extend(push.messages.into_iter().map(|id| (id, due)));
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            self.server.push(&mut self.stream, self.next_id, &body)?;
+            self.server
+                .push(&mut self.stream, self.next_id, &push.body)?;
             self.next_id += 1;
         }
         Ok(pushed)

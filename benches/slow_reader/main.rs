@@ -8,6 +8,7 @@ mod report;
 #[path = "../serving/mod.rs"]
 mod server;
 #[path = "../shared/mod.rs"]
+#[expect(dead_code, reason = "nothing looks for single events")]
 mod shared;
 mod socket;
 mod stalled;

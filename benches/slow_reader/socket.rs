@@ -18,8 +18,8 @@ pub(crate) struct Socket(WebSocketStream<TcpStream>);
 pub(crate) enum Received {
     /// Part of the stream.
     Frame(Frame),
-    /// The stream is live from here on.
-    Live,
+    /// The stream is live from this cursor on.
+    Live(String),
     /// The end, with its code if it had one.
     Closed(Option<u16>),
 }
@@ -55,11 +55,11 @@ impl Socket {
         Ok(Self(client_async(request, stream).await?.0))
     }
 
-    /// Reads up to `live`, of which nothing is wanted.
-    pub(crate) async fn live(mut self) -> anyhow::Result<Self> {
+    /// Reads up to `live`, of which nothing is wanted; returns its cursor as well.
+    pub(crate) async fn live(mut self) -> anyhow::Result<(Self, String)> {
         loop {
             match self.next().await? {
-                Received::Live => return Ok(self),
+                Received::Live(cursor) => return Ok((self, cursor)),
                 Received::Frame(_) => {}
                 Received::Closed(code) => bail!("closed with {code:?}"),
             }
@@ -81,16 +81,16 @@ impl Socket {
                 Some(Err(_)) | None => return Ok(Received::Closed(None)),
             };
             let frame: Value = serde_json::from_str(&text)?;
+            let cursor = frame["cursor"].as_str().context("no cursor");
             match frame["type"].as_str() {
                 Some("hello") => {}
-                Some("live") => return Ok(Received::Live),
+                Some("live") => return Ok(Received::Live(cursor?.to_owned())),
                 Some("resync") => bail!("the stream was lost"),
                 _ => {
-                    let cursor = frame["cursor"].as_str().context("no cursor")?;
                     let message = &frame["data"]["message"];
                     let created = frame["type"] == "message.created";
                     return Ok(Received::Frame(Frame {
-                        cursor: cursor.to_owned(),
+                        cursor: cursor?.to_owned(),
                         event_id: message["matrixEventId"]
                             .as_str()
                             .filter(|_| created)

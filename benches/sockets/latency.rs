@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -47,13 +46,10 @@ pub(crate) fn measure(
     events.transaction(earlier);
     let mut latencies = Vec::new();
     for nth in 0..MESSAGES {
-        let body = events.transaction(1);
-        let event: Value = serde_json::from_slice(&body)?;
-        let event = &event["events"][0];
+        let push = events.push(1);
         let began = Instant::now();
-        server.push(&mut stream, earlier + nth, &body)?;
-        if event["type"] == "m.room.message" {
-            let event_id = event["event_id"].as_str().unwrap_or_default();
+        server.push(&mut stream, earlier + nth, &push.body)?;
+        if let [event_id] = &*push.messages {
             latencies.push(arrival(frames, event_id)?.saturating_duration_since(began));
         }
         thread::sleep(PAUSE);

@@ -1,13 +1,18 @@
 //! What idle sockets cost, and what they cost the others: see `benches/README.md`.
 
+#[path = "../shared/crowd.rs"]
 mod crowd;
 mod latency;
+#[path = "../shared/process.rs"]
 mod process;
 mod report;
 #[path = "../serving/mod.rs"]
 mod server;
 #[path = "../shared/mod.rs"]
+#[expect(dead_code, reason = "nothing looks for single events")]
 mod shared;
+#[path = "../shared/socket.rs"]
+mod socket;
 
 use std::{thread, time::Duration};
 
@@ -55,13 +60,14 @@ fn measure(
 ) -> anyhow::Result<Report> {
     let pid = server.process.id();
     let customers = Shape::default().customers;
-    let (mut watching, mut frames) = runtime.block_on(Crowd::open(server, 0..customers))?;
+    let (mut watching, mut frames) =
+        runtime.block_on(Crowd::open(server.address(), 0..customers))?;
     let alone = measure_latency(server, &mut frames, 0)?;
     thread::sleep(SETTLE);
     let before = resident(pid)?;
 
     let idle_users = customers..customers + number;
-    let (mut idle, _) = runtime.block_on(Crowd::open(server, idle_users))?;
+    let (mut idle, _) = runtime.block_on(Crowd::open(server.address(), idle_users))?;
     thread::sleep(SETTLE);
     let opened = resident(pid)?;
     let began = runtime.block_on(Usage::read(pid, scratch))?;

@@ -3,21 +3,32 @@
 
     tributary_import.py --into archive.sqlite export.ndjson [more.ndjson ...]
     tributary_import.py --dump archive.sqlite
+    tributary_import.py --fetch archive.sqlite --files FOLDER --from https://tributary.example
 
 An export that was broken off goes on with `?cursor=`: give its parts in their order. Each
 line is checked against the format's schema (docs/export.schema.json). It exits with 1 when
 a line is not as described, and when the last one is missing: then it says where to go on,
 and what was there is in the archive.
 
+--fetch gets the files that the export names, with the session token in TRIBUTARY_TOKEN. What
+is in the folder already is not fetched again, so it goes on where it was broken off: with a
+new token when the old one is over.
+
 Python 3.9 or newer, and nothing else.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
+import mimetypes
+import os
 import pathlib
 import sqlite3
 import sys
+import time
+import urllib.error
+import urllib.request
 
 from schema import Schema, Wrong
 
@@ -43,8 +54,12 @@ CREATE TABLE IF NOT EXISTS file (
 """
 
 
+PIECE = 1 << 20
+TRIES = 5
+
+
 class Broken(Exception):
-    """The export is not whole, or not one."""
+    """The export is not whole, or not one; or not all of its files came."""
 
 
 class Import:
@@ -79,7 +94,7 @@ class Import:
         if self.user not in (None, line["userId"]):
             raise Broken("the parts are of different users")
         if self.user is None and line["resumed"]:
-            raise Broken("the part before this one is missing")
+            raise Broken("the part before this one is missing: name all parts at once, in their order")
         self.user, self.lines = line["userId"], dict.fromkeys(
             ("message", "version", "conversation", "connection"), 0)
 
@@ -144,6 +159,69 @@ def dump(archive):
             "connections": rows("SELECT json FROM connection ORDER BY id")}
 
 
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The token is for nobody else."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+class Files:
+    """Fetches the files that an archive names into a folder: the id, and what it ends with by its type."""
+
+    def __init__(self, folder, base, token):
+        self.folder, self.base, self.token = folder, base.rstrip("/"), token
+        self.opener = urllib.request.build_opener(NoRedirects)
+
+    def fetch(self, archive):
+        """How many came, how many were there, and how many are gone since the export."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        came = there = gone = 0
+        for identity, mime_type, sha256, url in archive.execute(
+                "SELECT id, mime_type, sha256, url FROM file WHERE state = 'stored' ORDER BY id"):
+            path = self.folder / (identity + (mimetypes.guess_extension(mime_type or "") or ""))
+            if path.exists():
+                there += 1
+            elif self.get(url, path, sha256):
+                came += 1
+            else:
+                gone += 1
+        return came, there, gone
+
+    def get(self, url, path, sha256):
+        """Fetches one, which is whole when it has its name; false when there is none any more."""
+        for _ in range(TRIES):
+            request = urllib.request.Request(self.base + url, headers={"Authorization": f"Bearer {self.token}"})
+            try:
+                with self.opener.open(request, timeout=60) as answer:
+                    self.keep(answer, path, sha256)
+                return True
+            except urllib.error.HTTPError as refused:
+                refused.close()
+                if refused.code == 404:
+                    return False
+                if refused.code == 401:
+                    raise Broken("the token is over, or none of this Tributary's: go on with another one") from None
+                if refused.code not in (429, 503):
+                    raise Broken(f"{url}: {refused.code}") from None
+                time.sleep(float(refused.headers.get("Retry-After") or 1))
+            except OSError as error:
+                raise Broken(f"{url}: {error}") from None
+        raise Broken(f"{url}: too busy")
+
+    @staticmethod
+    def keep(answer, path, sha256):
+        """Writes what is sent, and gives it its name if it is what the export says."""
+        part, digest = path.with_name(path.name + ".part"), hashlib.sha256()
+        with part.open("wb") as file:
+            while piece := answer.read(PIECE):
+                digest.update(piece)
+                file.write(piece)
+        if digest.hexdigest() != sha256:
+            raise Broken(f"{path.name}: it is not what the export says")
+        part.rename(path)
+
+
 def load(archive, parts, schema):
     archive.executescript(TABLES)
     reader = Import(archive, schema)
@@ -161,14 +239,23 @@ def main():
     what = arguments.add_mutually_exclusive_group(required=True)
     what.add_argument("--into", metavar="ARCHIVE", help="the SQLite file to load into")
     what.add_argument("--dump", metavar="ARCHIVE", help="prints what is in an archive, as JSON")
+    what.add_argument("--fetch", metavar="ARCHIVE", help="gets the files that an archive names")
+    arguments.add_argument("--files", metavar="FOLDER", type=pathlib.Path, help="where they go")
+    arguments.add_argument("--from", metavar="URL", dest="base", help="where Tributary is")
     arguments.add_argument("--schema", type=pathlib.Path, default=SCHEMA)
     arguments.add_argument("parts", nargs="*", help="the export, in its parts")
     given = arguments.parse_args()
-    with contextlib.closing(sqlite3.connect(given.into or given.dump)) as archive:
+    if given.fetch and not (given.files and given.base and os.environ.get("TRIBUTARY_TOKEN")):
+        arguments.error("--fetch needs --files, --from and TRIBUTARY_TOKEN")
+    with contextlib.closing(sqlite3.connect(given.into or given.dump or given.fetch)) as archive:
         if given.dump:
             json.dump(dump(archive), sys.stdout, indent=1)
             return 0
         try:
+            if given.fetch:
+                files = Files(given.files, given.base, os.environ["TRIBUTARY_TOKEN"])
+                print("{} came, {} were there, {} are gone".format(*files.fetch(archive)))
+                return 0
             load(archive, given.parts, Schema(json.loads(given.schema.read_text(encoding="utf-8"))))
         except Broken as error:
             print(error, file=sys.stderr)

@@ -16,7 +16,9 @@ use crate::{
         self, Connection, connection_rooms,
         connections::{self, Turn},
         erasures::access,
+        former::{self, Moved},
         grants,
+        viewers::View,
     },
     model::erasure::Cause,
 };
@@ -117,8 +119,24 @@ async fn let_go(
         gone.details = json!({"erasure": erasure, "conversations": taken.removed.len()});
         gone.erasure = Some(erasure);
     } else {
-        grants::end_all(conn, id).await?;
+        end_grants(conn, id).await?;
     }
     connection_rooms::cancel_backfills(conn, &room_ids).await?;
     Ok(Ok(gone))
+}
+
+/// What the connection alone has seen stays as it is now.
+async fn end_grants(conn: &mut Connection, id: Uuid) -> db::Result<()> {
+    let ended = grants::end_all(conn, id).await?;
+    let view = |change: grants::Changed| View {
+        user_id: change.user_id,
+        conversation_id: change.conversation_id,
+    };
+    let views: Vec<_> = ended.into_iter().map(view).collect();
+    let conversations: Vec<_> = views.iter().map(|view| view.conversation_id).collect();
+    let moved = Moved {
+        views: &views,
+        ..Moved::default()
+    };
+    former::derive(conn, &conversations, moved).await
 }

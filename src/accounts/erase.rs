@@ -15,9 +15,11 @@ use crate::{
         self, Connection, connection_rooms,
         connections::{self, Account, Turn},
         erasures::{
-            self, NewErasure,
+            self, Counts, NewErasure,
             access::{self, Taken},
         },
+        former::{self, Moved},
+        media::{self, objects},
         rooms,
         viewers::{self, View},
     },
@@ -104,6 +106,11 @@ pub(super) async fn take(
         conversation_id,
     };
     let kept: Vec<_> = taken.kept.iter().map(view).collect();
+    let moved = Moved {
+        views: &kept,
+        ..Moved::default()
+    };
+    former::derive(conn, &taken.kept, moved).await?;
     viewers::recount(conn, &kept).await?;
     effects.conversations_changed(kept);
     Ok(taken)
@@ -126,6 +133,13 @@ pub(super) async fn begin(
         conversations: taken.removed.len(),
     };
     erasures::begin(conn, erasure, room_ids).await?;
+    let forgotten = media::forget_unused(conn, &taken.pictures).await?;
+    objects::await_by(conn, erasure.id, &forgotten.objects).await?;
+    let counts = Counts {
+        media: i64::try_from(forgotten.files).unwrap_or(i64::MAX),
+        ..Counts::default()
+    };
+    erasures::count(conn, erasure.id, counts).await?;
     effects.queue_nobodys(Erasure::job(erasure.id));
     Ok(erasure.id)
 }

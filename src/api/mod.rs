@@ -11,6 +11,7 @@ mod appservice;
 mod bridge;
 mod console;
 mod conversations;
+mod endpoint;
 pub mod error;
 mod etag;
 mod export;
@@ -20,14 +21,17 @@ mod manager;
 mod media;
 mod messages;
 mod messenger;
+mod metrics;
 pub mod openapi;
 pub mod page;
 pub mod router;
 mod search;
 mod stack;
+mod waiting;
 mod webhooks;
 
 pub use self::{
     error::ApiError,
-    router::{description, operator_router, router, router_beside},
+    router::{Beside, description, operator_router, router, router_beside},
+    waiting::{waiting_operator_router, waiting_router},
 };

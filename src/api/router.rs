@@ -4,58 +4,69 @@ use std::sync::Arc;
 
 use axum::{Router, routing::any};
 use utoipa::{OpenApi as _, openapi::OpenApi};
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouter},
-    routes,
-};
 
 use super::{
-    ApiError, account, admin, analytics, appservice, bridge, console, conversations, export,
-    health, manager, media, messages, messenger, openapi, search, stack, webhooks,
+    ApiError, account, admin, analytics, appservice, bridge, console, conversations,
+    endpoint::{Endpoint, endpoint, routes},
+    export, health, manager, media, messages, messenger, metrics, openapi, search, stack, webhooks,
 };
 use crate::app::{App, AppState};
 
 /// Everything but the WebSocket; without the operator's endpoints when those have an
 /// address of their own.
 pub fn router(app: Arc<App>) -> Router {
-    router_beside(app, OpenApi::default())
+    router_beside(app, Beside::default())
 }
 
-/// The same, beside something else that is served here and described with it.
-pub fn router_beside(app: Arc<App>, others: OpenApi) -> Router {
-    let (mut api, _) = web().split_for_parts();
-    let (operator, _) = operator(&AppState(Arc::clone(&app))).split_for_parts();
-    if app.config.server.operator_bind.is_none() {
-        api = api.merge(operator);
-    }
-    let (health, _) = status().split_for_parts();
-    let mut description = description();
-    description.merge(others);
+/// What is served at the same address, and is not of this room.
+#[derive(Default)]
+pub struct Beside {
+    /// Its routes.
+    pub router: Router,
+    /// What they say of themselves, when somebody asks.
+    pub description: Option<fn() -> OpenApi>,
+}
+
+/// The same, beside something else that is traced and described with it.
+pub fn router_beside(app: Arc<App>, others: Beside) -> Router {
     let app = AppState(app);
-    let openapi = openapi::route(&description);
-    let open = stack::limited(openapi.merge(console::public(&app)), &app);
-    let router = appservice::routes().merge(open).merge(health);
-    serve(app, api, router)
+    let described = move || {
+        let mut described = description();
+        if let Some(others) = others.description {
+            described.merge(others());
+        }
+        described
+    };
+    let mut api = routes(web());
+    let mut open = openapi::route(described).merge(console::public(&app));
+    if app.config.server.operator_bind.is_none() {
+        api = api.merge(routes(operator(&app)));
+        open = open.merge(routes(measurements()));
+    }
+    let open = stack::limited(open, &app);
+    let router = appservice::routes().merge(open).merge(routes(status()));
+    let beside = stack::all(others.router, app.limits.proxies());
+    serve(app, api, router).merge(beside)
 }
 
 /// What the routes say of themselves, also those that are served elsewhere; what
 /// `/openapi.json` says is [`openapi::document`] of it.
 #[must_use]
 pub fn description() -> OpenApi {
-    OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .merge(web())
-        .merge(operators(|_, endpoint| endpoint))
-        .merge(status())
-        .into_openapi()
+    let operators = operators(|_, endpoint| endpoint);
+    [web(), operators, status(), measurements()]
+        .iter()
+        .flatten()
+        .fold(openapi::Description::openapi(), Endpoint::describe)
 }
 
 /// What is served at `server.operator_bind`, and nowhere else then.
 pub fn operator_router(app: Arc<App>) -> Router {
     let app = AppState(app);
-    let (operator, _) = operator(&app).split_for_parts();
-    let (health, _) = status().split_for_parts();
-    let console = stack::limited(console::operators(&app), &app);
-    serve(app, operator, health.merge(console))
+    let open = console::operators(&app).merge(routes(measurements()));
+    let open = stack::limited(open, &app);
+    let operator = routes(operator(&app));
+    serve(app, operator, routes(status()).merge(open))
 }
 
 fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Router {
@@ -66,7 +77,8 @@ fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Rout
         .merge(stack::api(api, &app))
         .merge(others)
         .method_not_allowed_fallback(method_not_allowed);
-    stack::all(router).with_state(app)
+    let proxies = app.limits.proxies().clone();
+    stack::all(router, &proxies).with_state(app)
 }
 
 /// What the web app, the desktop companion, the bridges and Clerk call; the operator's
@@ -75,97 +87,95 @@ fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Rout
 ///
 /// An endpoint's handler carries `#[utoipa::path(...)]` with its full path, its
 /// `security` and `Refusals` among its responses, and comes in by
-/// `.routes(routes!(module::handler))`; handlers of one path share a line.
-fn web() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(conversations::list::list_conversations))
-        .routes(routes!(conversations::get::get_conversation))
-        .routes(routes!(conversations::messages::list_messages))
-        .routes(routes!(conversations::read::read_conversation))
-        .routes(routes!(messages::get::get_message))
-        .routes(routes!(media::get::get_media))
-        .routes(routes!(media::tickets::issue_media_tickets))
-        .routes(routes!(analytics::get::get_analytics))
-        .routes(routes!(export::get::get_export))
-        .routes(routes!(messages::context::message_context))
-        .routes(routes!(search::find::search_messages))
-        .routes(routes!(
-            manager::bridge_login_complete::complete_bridge_login
-        ))
-        .routes(routes!(messenger::link::link_connection))
-        .routes(routes!(messenger::connect::connect_messenger))
-        .routes(routes!(messenger::status::messenger_status))
-        .routes(routes!(messenger::disconnect::disconnect_messenger))
-        .routes(routes!(bridge::status::push_bridge_state))
-        .routes(routes!(account::delete::delete_account))
-        .routes(routes!(webhooks::clerk::receive_clerk_webhook))
+/// `endpoint!(module::handler)`.
+fn web() -> Vec<Endpoint> {
+    vec![
+        endpoint!(conversations::list::list_conversations),
+        endpoint!(conversations::get::get_conversation),
+        endpoint!(conversations::messages::list_messages),
+        endpoint!(conversations::read::read_conversation),
+        endpoint!(messages::get::get_message),
+        endpoint!(media::get::get_media),
+        endpoint!(media::tickets::issue_media_tickets),
+        endpoint!(analytics::get::get_analytics),
+        endpoint!(export::get::get_export),
+        endpoint!(messages::context::message_context),
+        endpoint!(search::find::search_messages),
+        endpoint!(manager::bridge_login_complete::complete_bridge_login),
+        endpoint!(messenger::link::link_connection),
+        endpoint!(messenger::connect::connect_messenger),
+        endpoint!(messenger::status::messenger_status),
+        endpoint!(messenger::disconnect::disconnect_messenger),
+        endpoint!(bridge::status::push_bridge_state),
+        endpoint!(account::delete::delete_account),
+        endpoint!(webhooks::clerk::receive_clerk_webhook),
+    ]
 }
 
 /// The operator's endpoints, each of whose calls leaves an audit row, refused or not.
-fn operator(app: &AppState) -> OpenApiRouter<AppState> {
+fn operator(app: &AppState) -> Vec<Endpoint> {
     let calls = admin::calls::Calls::new(app);
     operators(|action, endpoint| calls.audited(action, endpoint))
 }
 
-/// The operator's endpoints, and beside each the action of its audit row; those that share
-/// a path have a line each.
-fn operators(
-    audited: impl Fn(&'static str, UtoipaMethodRouter<AppState>) -> UtoipaMethodRouter<AppState>,
-) -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(audited(
+/// The operator's endpoints, and beside each the action of its audit row.
+fn operators(audited: impl Fn(&'static str, Endpoint) -> Endpoint) -> Vec<Endpoint> {
+    vec![
+        audited(
             "dead_letter.list",
-            routes!(admin::dead_letters::list::list_dead_letters),
-        ))
-        .routes(audited(
+            endpoint!(admin::dead_letters::list::list_dead_letters),
+        ),
+        audited(
             "dead_letter.replay",
-            routes!(admin::dead_letters::replay::replay_dead_letter),
-        ))
-        .routes(audited(
+            endpoint!(admin::dead_letters::replay::replay_dead_letter),
+        ),
+        audited(
             "backfill.start",
-            routes!(admin::backfill::start::start_backfill),
-        ))
-        .routes(audited(
+            endpoint!(admin::backfill::start::start_backfill),
+        ),
+        audited(
             "backfill.list",
-            routes!(admin::backfill::list::list_backfills),
-        ))
-        .routes(audited(
+            endpoint!(admin::backfill::list::list_backfills),
+        ),
+        audited(
             "backfill.get",
-            routes!(admin::backfill::get::get_backfill),
-        ))
-        .routes(audited(
+            endpoint!(admin::backfill::get::get_backfill),
+        ),
+        audited(
             "backfill.cancel",
-            routes!(admin::backfill::cancel::cancel_backfill),
-        ))
-        .routes(audited(
-            "room.list",
-            routes!(admin::rooms::list::list_rooms),
-        ))
-        .routes(audited(
-            "room.change",
-            routes!(admin::rooms::change::change_room),
-        ))
-        .routes(audited(
+            endpoint!(admin::backfill::cancel::cancel_backfill),
+        ),
+        audited("room.list", endpoint!(admin::rooms::list::list_rooms)),
+        audited("room.change", endpoint!(admin::rooms::change::change_room)),
+        audited(
             "room.reconcile",
-            routes!(admin::rooms::reconcile::reconcile_rooms),
-        ))
-        .routes(audited(
+            endpoint!(admin::rooms::reconcile::reconcile_rooms),
+        ),
+        audited(
             "connection.list",
-            routes!(admin::connections::list::list_connections),
-        ))
-        .routes(audited(
+            endpoint!(admin::connections::list::list_connections),
+        ),
+        audited(
             "connection.import",
-            routes!(admin::connections::import::import_connection),
-        ))
-        .routes(audited("audit.list", routes!(admin::audit::list_audit)))
+            endpoint!(admin::connections::import::import_connection),
+        ),
+        audited("audit.list", endpoint!(admin::audit::list_audit)),
+    ]
 }
 
 /// How Tributary is; exempt from CORS, keys and limits.
-fn status() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(health::healthz::healthz))
-        .routes(routes!(health::livez::livez))
-        .routes(routes!(health::readyz::readyz))
+fn status() -> Vec<Endpoint> {
+    vec![
+        endpoint!(health::healthz::healthz),
+        endpoint!(health::livez::livez),
+        endpoint!(health::readyz::readyz),
+    ]
+}
+
+/// What Tributary measures: for the operator, but without a key, so that it is where the
+/// operator's endpoints are, and what is in front of them keeps strangers away.
+fn measurements() -> Vec<Endpoint> {
+    vec![endpoint!(metrics::get::metrics)]
 }
 
 async fn not_found() -> ApiError {

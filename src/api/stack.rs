@@ -7,6 +7,7 @@
 
 mod cors;
 mod limits;
+mod slow;
 mod trace;
 
 use std::{any::Any, time::Duration};
@@ -20,7 +21,7 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::ApiError;
-use crate::app::AppState;
+use crate::{app::AppState, limits::address::Proxies};
 
 /// How long an endpoint of Tributary's own API may take until its answer begins.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,10 +38,16 @@ pub(super) fn limited(router: Router<AppState>, app: &AppState) -> Router<AppSta
 }
 
 /// What all requests pass.
-pub(super) fn all<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+pub(super) fn all<S>(router: Router<S>, proxies: &Proxies) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let proxies = proxies.clone();
     router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(trace::trace))
+        .layer(from_fn(move |request, next| {
+            trace::trace(proxies.clone(), request, next)
+        }))
 }
 
 /// Gives up what is not answered in time; an answer that has begun may take longer.

@@ -28,7 +28,8 @@ fn compare(config: &Config, registration: &Registration) {
     }
 }
 
-fn wrong(error: &registration::Error) -> config::Error {
+/// A registration that cannot be used, as what is wrong with the configuration.
+pub(super) fn wrong(error: &registration::Error) -> config::Error {
     config::Error {
         problems: vec![config::Problem {
             key: "appservice.registration".to_owned(),

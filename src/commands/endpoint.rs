@@ -1,6 +1,9 @@
 //! The admin endpoints of a running Tributary, as commands call them.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -243,9 +246,14 @@ fn is_lost(segment: &str) -> bool {
     matches!(segment, "" | "." | "..")
 }
 
-/// Where a Tributary with this configuration listens on this machine.
+/// Where a Tributary with this configuration listens for its operator, from this machine.
 fn local(server: &Server) -> Result<Url, Usage> {
-    let mut address = server.operator_bind.unwrap_or(server.bind);
+    reachable(server.operator_bind.unwrap_or(server.bind))
+}
+
+/// The address of what listens at `bind`, from this machine.
+pub(super) fn reachable(bind: SocketAddr) -> Result<Url, Usage> {
+    let mut address = bind;
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip([127, 0, 0, 1].into()),
         IpAddr::V6(ip) if ip.is_unspecified() => {

@@ -5,11 +5,15 @@
 //! configuration is wrong.
 
 mod backfill;
+mod backup;
 mod check_config;
 mod connections;
 mod dev_token;
+mod doctor;
 mod endpoint;
 mod generate_registration;
+mod healthcheck;
+mod homeserver;
 mod migrate;
 mod output;
 mod postgres;
@@ -49,14 +53,24 @@ enum Command {
     GenerateRegistration(generate_registration::Arguments),
     /// Load and validate the configuration, and print it with its secrets masked.
     CheckConfig,
+    /// Check one by one whether everything stands as it should, and say what to do where not.
+    Doctor(doctor::Arguments),
     /// Apply pending migrations and exit.
-    Migrate,
+    Migrate(migrate::Arguments),
+    /// Take a backup of the database, and of the files' names or the files.
+    Backup(backup::Backup),
+    /// Begin anew from a backup, in an empty database.
+    Restore(backup::Restore),
+    /// Ask the Tributary at server.bind whether it is ready; for supervisors.
+    Healthcheck,
     /// Fetch the history of rooms, and follow it.
     Backfill(backfill::Arguments),
     /// List rooms, switch them, and look for what they lack.
     Rooms(rooms::Arguments),
     /// List connections, and import accounts that are linked elsewhere.
     Connections(connections::Arguments),
+    /// Make accounts and rooms on the homeserver, and look how it is.
+    Homeserver(homeserver::Arguments),
     /// Print the events of a user as they come, one JSON object a line.
     Tail(tail::Arguments),
     /// Print a session token signed with the development key.
@@ -90,10 +104,15 @@ impl Cli {
                 generate_registration::run(&config()?, &arguments)
             }
             Command::CheckConfig => check_config::run(&config()?),
-            Command::Migrate => migrate::run(&config()?).await,
+            Command::Doctor(arguments) => doctor::run(&config()?, &arguments).await,
+            Command::Migrate(arguments) => migrate::run(&config()?, &arguments).await,
+            Command::Backup(arguments) => backup::take(&arguments, &config()?).await,
+            Command::Restore(arguments) => backup::restore(&arguments, config()?).await,
+            Command::Healthcheck => healthcheck::run(&config()?).await,
             Command::Backfill(arguments) => backfill::run(arguments, &config()?).await,
             Command::Rooms(arguments) => rooms::run(arguments, &config()?).await,
             Command::Connections(arguments) => connections::run(arguments, &config()?).await,
+            Command::Homeserver(arguments) => homeserver::run(arguments, &config()?).await,
             Command::Tail(arguments) => tail::run(arguments, config).await,
             Command::DevToken(arguments) => dev_token::run(&config()?, &arguments),
         }

@@ -5,6 +5,8 @@ use std::{
     io::{self, Write as _},
 };
 
+use super::table;
+
 /// Prints a result, with a newline.
 ///
 /// # Errors
@@ -36,7 +38,10 @@ pub(super) fn note(text: impl Display) {
     eprintln!("{text}");
 }
 
-/// Says why the command failed.
+/// Says why the command failed: line by line, since a server's words may be in it, and a
+/// terminal obeys them.
 pub(super) fn error(error: &anyhow::Error) {
-    note(format_args!("tributary: {error:#}"));
+    for line in format!("tributary: {error:#}").lines() {
+        note(table::harmless(line));
+    }
 }

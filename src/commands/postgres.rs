@@ -20,8 +20,12 @@ impl Postgres {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         match &config.database.url {
             DatabaseUrl::Url(url) => Ok(Self {
-                url: url.clone(),
-                direct_url: config.database.direct_url.clone(),
+                url: config.database.with_ca(url),
+                direct_url: config
+                    .database
+                    .direct_url
+                    .as_ref()
+                    .map(|url| config.database.with_ca(url)),
                 embedded: None,
             }),
             DatabaseUrl::Embedded => {
@@ -40,6 +44,11 @@ impl Postgres {
     /// For everything that a transaction pooler can carry.
     pub(super) fn url(&self) -> &SecretString {
         &self.url
+    }
+
+    /// The one around the pooler, if there is one.
+    pub(super) fn own_direct_url(&self) -> Option<&SecretString> {
+        self.direct_url.as_ref()
     }
 
     /// For migrations and `LISTEN`, which need a session.

@@ -107,6 +107,12 @@ impl Bridge {
             let right = format!("such as `@facebookbot:{example}`");
             report.add(&path("bot"), what, right);
         }
+        let spelt = ghosts::server_name(&self.ghosts);
+        if let Some(other) = spelt.filter(|spelt| spelt != server_name) {
+            let what = format!("matches ids of {other}, which is not homeserver.server_name");
+            let right = format!("such as `@facebook_(?<id>.+):{}`", regex::escape(example));
+            report.add(&path("ghosts"), what, right);
+        }
         if let Err(what) = ghosts::compile(&self.ghosts) {
             let example = example.replace('.', "\\.");
             let right = format!("such as `@facebook_(?<id>.+):{example}`");
@@ -182,6 +188,13 @@ mod tests {
             let bot = bot.to_owned();
             assert_eq!(wrong(&[Bridge { bot, ..bridge() }]), ["bridges[0].bot"]);
         }
+    }
+
+    #[test]
+    fn ghosts_live_on_the_homeserver() {
+        let ghosts = r"@facebook_(?<id>.+):example\.org".to_owned();
+        let bridge = Bridge { ghosts, ..bridge() };
+        assert_eq!(wrong(&[bridge]), ["bridges[0].ghosts"]);
     }
 
     #[test]

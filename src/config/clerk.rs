@@ -163,6 +163,17 @@ impl Clerk {
         }
     }
 
+    /// Whether nothing but the development key lets anybody in: an issuer on this machine is
+    /// the name of an instance that there is none of.
+    #[must_use]
+    pub fn is_stand_in(&self) -> bool {
+        let issuer = self.issuer.as_ref().and_then(|url| Url::parse(url).ok());
+        self.development_key_file.is_some()
+            && self.jwks_url.is_none()
+            && self.jwt_key.is_none()
+            && issuer.is_some_and(|url| server::is_loopback(&url))
+    }
+
     /// Whether real people sign in at the configured instance.
     fn is_live(&self) -> bool {
         let live_key = self

@@ -1,6 +1,6 @@
 //! `database`: Postgres.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{
     error::{Report, unreadable},
     masked,
+    postgres_url::PostgresUrl,
     schema::{Key, Kind},
 };
 
@@ -73,6 +74,9 @@ fn shown_url<S: Serializer>(url: &Option<SecretString>, serializer: S) -> Result
         .serialize(serializer)
 }
 
+/// What a URL looks like.
+pub(super) const RIGHT: &str = "`postgres://user:password@host:5432/database`";
+
 fn is_postgres(url: &SecretString) -> bool {
     let url = url.expose_secret();
     ["postgres://", "postgresql://"].iter().any(|scheme| {
@@ -82,31 +86,102 @@ fn is_postgres(url: &SecretString) -> bool {
 }
 
 impl Database {
+    /// The key whose URL migrations and `LISTEN` use, for messages.
+    #[must_use]
+    pub const fn direct_key(&self) -> &'static str {
+        if self.direct_url.is_some() {
+            "database.direct_url"
+        } else {
+            "database.url"
+        }
+    }
+
+    /// A URL of this section with `ca_file` as its `sslrootcert`, unless it names one itself.
+    #[must_use]
+    pub fn with_ca(&self, url: &SecretString) -> SecretString {
+        let Some(file) = &self.ca_file else {
+            return url.clone();
+        };
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        PostgresUrl::with_root(url, &file)
+    }
+
     pub(super) fn check(&self, report: &mut Report) {
-        const RIGHT: &str = "`postgres://user:password@host:5432/database`";
-        if let DatabaseUrl::Url(url) = &self.url
-            && !is_postgres(url)
-        {
+        if let DatabaseUrl::Url(url) = &self.url {
             let right = format!("{RIGHT}, or `embedded` for a private cluster under data_dir");
-            report.add("database.url", "is no Postgres URL", right);
+            self.check_url("database.url", url, &right, report);
+            if self.direct_url.is_some() && PostgresUrl::is_socket(url) {
+                let right = "the pooler's address and port, such as 127.0.0.1:6432";
+                report.add("database.url", "is a pooler's Unix socket", right);
+            }
         }
         if let Some(url) = &self.direct_url {
             if matches!(self.url, DatabaseUrl::Embedded) {
                 let right = "leave it out: the embedded cluster has no pooler before it";
                 report.add("database.direct_url", "goes around `embedded`", right);
-            } else if !is_postgres(url) {
-                report.add("database.direct_url", "is no Postgres URL", RIGHT);
+            } else {
+                self.check_url("database.direct_url", url, RIGHT, report);
             }
         }
         if let Some(file) = &self.ca_file {
-            match std::fs::read_to_string(file) {
-                Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => {}
-                Ok(_) => report.add("database.ca_file", "has no certificate in it", "a PEM file"),
-                Err(error) => {
-                    let what = format!("names a file that {}", unreadable(&error));
-                    report.add("database.ca_file", what, "a readable PEM file");
+            check_pem("database.ca_file", "", file, report);
+        }
+    }
+
+    fn check_url(&self, key: &str, url: &SecretString, right: &str, report: &mut Report) {
+        if !is_postgres(url) {
+            report.add(key, "is no Postgres URL", right);
+            return;
+        }
+        match PostgresUrl::parse(&self.with_ca(url)) {
+            Ok(url) => {
+                let own = url.ssl.root.filter(|file| self.is_not_ca_file(file));
+                let (cert, private) = url.ssl.client.unzip();
+                for (name, file) in [("sslrootcert", own), ("sslcert", cert), ("sslkey", private)] {
+                    if let Some(file) = file {
+                        check_pem(key, name, &file, report);
+                    }
                 }
             }
+            Err(unusable) => report.add(key, unusable.what, unusable.right),
+        }
+    }
+
+    fn is_not_ca_file(&self, file: &Path) -> bool {
+        let ca_file = self.ca_file.as_ref();
+        ca_file.is_none_or(|ca| std::path::absolute(ca).ok().as_deref() != Some(file))
+    }
+}
+
+/// Whether a file can be read and has in it what it is for. `parameter` is that of the URL
+/// which names it, or empty.
+fn check_pem(key: &str, parameter: &str, file: &Path, report: &mut Report) {
+    let label = if parameter == "sslkey" {
+        "PRIVATE KEY-----"
+    } else {
+        "-----BEGIN CERTIFICATE-----"
+    };
+    let of = if parameter.is_empty() {
+        String::new()
+    } else {
+        format!("in {parameter} ")
+    };
+    match std::fs::read_to_string(file) {
+        Ok(pem) if pem.contains(label) => {}
+        Ok(_) if parameter == "sslkey" => {
+            report.add(key, "names a file in sslkey without a private key", "PEM");
+        }
+        Ok(_) if parameter.is_empty() => {
+            report.add(key, "has no certificate in it", "a PEM file");
+        }
+        Ok(_) => report.add(
+            key,
+            format!("names a file {of}without a certificate"),
+            "PEM",
+        ),
+        Err(error) => {
+            let what = format!("names a file {of}that {}", unreadable(&error));
+            report.add(key, what, "a readable PEM file");
         }
     }
 }

@@ -60,6 +60,18 @@ pub fn plain(ghosts: &str) -> Result<String, String> {
     Ok(plain)
 }
 
+/// The server name that all ids end with, as far as the expression spells one out.
+#[must_use]
+pub fn server_name(ghosts: &str) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '\\');
+    let spelt = ghosts
+        .trim_end_matches('$')
+        .rsplit(|c| !is_plain(c))
+        .next()?;
+    let (_, server_name) = spelt.split_once(':')?;
+    Some(server_name.replace('\\', ""))
+}
+
 /// The next piece that has to be looked at as a whole.
 fn token(rest: &str, in_class: bool) -> Result<&str, String> {
     let mut chars = rest.char_indices();
@@ -100,6 +112,23 @@ fn unknown_to_python(what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_is_known_where_it_is_spelt_out() {
+        for (ghosts, spelt) in [
+            (r"@facebook_(?<id>.+):lab\.local", Some("lab.local")),
+            (r"@facebook_(?<id>.+):lab.local$", Some("lab.local")),
+            (
+                r"@f_(?<id>\d+):matrix\.a-b\.example:8448",
+                Some("matrix.a-b.example:8448"),
+            ),
+            (r"@f_(?<id>\d+):.*", None),
+            (r"@f_(?<id>\d+):(?:a|b)\.example", None),
+            (r"@f_(?<id>.+)", None),
+        ] {
+            assert_eq!(server_name(ghosts).as_deref(), spelt, "{ghosts}");
+        }
+    }
 
     #[test]
     fn the_named_group_becomes_plain() {

@@ -26,6 +26,7 @@ mod media;
 mod nearest;
 mod origin;
 pub mod pem;
+pub mod postgres_url;
 mod resolve;
 mod schema;
 mod server;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, sql_query,
-    sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use serde_json::Value;
@@ -54,26 +54,4 @@ pub async fn insert(conn: &mut Connection, entry: &Entry<'_>) -> QueryResult<()>
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Deletes up to `limit` rows from before a time, the oldest first. Returns how many.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn delete_before(
-    mut conn: &Connection,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> QueryResult<usize> {
-    // Another replica may be at it: each takes what the other has not.
-    sql_query(
-        "DELETE FROM tributary.audit WHERE id IN (
-             SELECT id FROM tributary.audit WHERE at < $1 ORDER BY at, id
-             LIMIT $2 FOR UPDATE SKIP LOCKED)",
-    )
-    .bind::<Timestamptz, _>(before)
-    .bind::<BigInt, _>(limit)
-    .execute(&mut conn)
-    .await
 }

@@ -11,17 +11,25 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, media, messages, viewers::View};
+use super::{Connection, messages, viewers::View};
 
-/// Moves everything of the conversations `gone` to `stays`. Returns the viewers of
-/// those that are gone. The caller holds the locks of all their rooms, and derives
-/// again what follows from rooms and messages: the room that leads, names,
-/// memberships, titles, unread counts.
+/// What has become part of another conversation.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// The viewers of the conversations that are gone.
+    pub removed: Vec<View>,
+    /// What those showed: to be forgotten when all is derived again.
+    pub pictures: Vec<Uuid>,
+}
+
+/// Moves everything of the conversations `gone` to `stays`. The caller holds the locks of
+/// all their rooms, and derives again what follows from rooms and messages: the room that
+/// leads, names, memberships, titles, unread counts.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn merge(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryResult<Vec<View>> {
+pub async fn merge(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryResult<Merged> {
     let lost = viewers_of(conn, gone).await?;
     move_participants(conn, stays, gone).await?;
     move_messages(conn, stays, gone).await?;
@@ -34,11 +42,13 @@ pub async fn merge(conn: &mut Connection, stays: Uuid, gone: &[Uuid]) -> QueryRe
         .bind::<Array<SqlUuid>, _>(gone)
         .execute(conn)
         .await?;
-    media::forget_unused(conn, &pictures).await?;
-    Ok(lost)
+    Ok(Merged {
+        removed: lost,
+        pictures,
+    })
 }
 
-/// What these conversations show of themselves and of those who go with them.
+/// What these conversations show, or showed, of themselves and of those who go with them.
 async fn pictures(conn: &mut Connection, conversations: &[Uuid]) -> QueryResult<Vec<Uuid>> {
     #[derive(QueryableByName)]
     struct Picture {
@@ -50,6 +60,12 @@ async fn pictures(conn: &mut Connection, conversations: &[Uuid]) -> QueryResult<
          WHERE id = ANY($1) AND avatar_media_id IS NOT NULL
          UNION
          SELECT avatar_media_id FROM tributary.participants
+         WHERE conversation_id = ANY($1) AND avatar_media_id IS NOT NULL
+         UNION
+         SELECT former_avatar_media_id FROM tributary.conversation_access
+         WHERE conversation_id = ANY($1) AND former_avatar_media_id IS NOT NULL
+         UNION
+         SELECT avatar_media_id FROM tributary.former_people
          WHERE conversation_id = ANY($1) AND avatar_media_id IS NOT NULL",
     )
     .bind::<Array<SqlUuid>, _>(conversations)

@@ -6,6 +6,7 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
+use futures_util::future::try_join3;
 use uuid::Uuid;
 
 use super::{Connection, statement::Keep as _};
@@ -68,10 +69,25 @@ pub struct Stored {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<Vec<Stored>> {
+pub async fn insert(conn: &Connection, messages: &[NewMessage]) -> QueryResult<Vec<Stored>> {
     if messages.is_empty() {
         return Ok(Vec::new());
     }
+    write(conn, messages).await
+}
+
+/// Prepares the statements of [`insert`], [`redact`] and [`forget_edits`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    try_join3(
+        write(conn, &[]),
+        take(conn, &[], &[]),
+        forget(conn, &[], &[]),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn write(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<Vec<Stored>> {
     let all = || messages.iter().map(|new| &new.message);
     sql_query(
         "WITH given AS (
@@ -104,7 +120,8 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
              -- A lookup each: as a join it may be kept as one over all there are.
              WHERE (SELECT true FROM tributary.message_versions v
                     WHERE v.room_id = m.room_id AND v.event_id = m.event_id LIMIT 1) IS NULL
-             ON CONFLICT (room_id, event_id) DO NOTHING
+             -- Not by name: a partitioned table (contrib/postgres/partition) has the event's key with the conversation.
+             ON CONFLICT DO NOTHING
              RETURNING id, conversation_id, room_id, event_id, sender_id, sender, timestamp, received_at,
                        historical, deleted_at
          ), queued AS (
@@ -151,12 +168,20 @@ pub async fn insert(mut conn: &Connection, messages: &[NewMessage]) -> QueryResu
 ///
 /// When the statement fails.
 pub async fn redact(
-    mut conn: &Connection,
+    conn: &Connection,
     (rooms, events): (&[String], &[String]),
 ) -> QueryResult<Vec<Stored>> {
     if rooms.is_empty() {
         return Ok(Vec::new());
     }
+    take(conn, rooms, events).await
+}
+
+async fn take(
+    mut conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Stored>> {
     sql_query(format!(
         "WITH first AS (
              SELECT DISTINCT ON (d.room_id, d.redacts) d.room_id, d.redacts, d.timestamp AS at
@@ -298,6 +323,17 @@ pub async fn standing(
 ///
 /// When the statement fails.
 pub async fn forget_edits(
+    conn: &Connection,
+    rooms: &[String],
+    events: &[String],
+) -> QueryResult<Vec<Uuid>> {
+    if rooms.is_empty() {
+        return Ok(Vec::new());
+    }
+    forget(conn, rooms, events).await
+}
+
+async fn forget(
     mut conn: &Connection,
     rooms: &[String],
     events: &[String],

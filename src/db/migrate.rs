@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, RunQueryDsl as _};
+use diesel::migration::MigrationSource;
+use diesel_async::{AsyncMigrationHarness, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio_postgres::config::Host;
 
-use super::Connection;
+use super::{Connection, connect::Connector};
+use crate::config::postgres_url::PostgresUrl;
 
 /// Every migration, in order.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -24,6 +26,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often whoever migrates is asked whether they are through.
 const TURN: Duration = Duration::from_millis(100);
 
+/// The lock of those who migrate, and LISTEN, would be some session's of the pooler's, for ever.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it leads through a transaction pooler, where no session is one's own: give a URL around the \
+     pooler in database.direct_url, for migrations and LISTEN, and leave the pooler's in database.url"
+)]
+struct Pooled;
+
 /// Applies what is pending; returns the versions applied.
 ///
 /// Needs a multi-threaded runtime: diesel-async's harness blocks its thread.
@@ -32,10 +42,17 @@ const TURN: Duration = Duration::from_millis(100);
 ///
 /// When the database is unreachable or a migration fails; what a failed one did is rolled back.
 pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
-    let mut conn = Connection::establish(url.expose_secret())
-        .await
-        .map_err(|error| anyhow::anyhow!("{error}"))
-        .with_context(|| format!("could not connect to the database{}", place(url)))?;
+    let connector = Connector::new(url)?;
+    let unreachable = || format!("could not connect to the database{}", place(url));
+    let has_own_sessions = connector.has_own_sessions().await;
+    if !has_own_sessions
+        .map_err(anyhow::Error::msg)
+        .with_context(unreachable)?
+    {
+        return Err(Pooled.into());
+    }
+    let connected = connector.connect().await.map_err(anyhow::Error::from);
+    let mut conn = connected.with_context(unreachable)?;
     take_turn(&mut conn).await?;
     // Diesel names its bookkeeping without a schema. A role called `tributary`
     // would look for it in the schema of that name once there is one.
@@ -124,7 +141,7 @@ async fn run(mut conn: Connection) -> anyhow::Result<(Vec<String>, Connection)> 
         let mut harness = AsyncMigrationHarness::new(conn);
         match harness.run_next_migration(MIGRATIONS) {
             Ok(version) => applied.push(version.to_string()),
-            Err(error) if tries < TRIES && is_lock_timeout(error.as_ref()) => {
+            Err(error) if tries < TRIES && has_to_wait(error.as_ref()) => {
                 tracing::warn!(tries, "a migration waits for a lock that others hold");
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
@@ -145,15 +162,18 @@ fn next_is_in_transaction(
     Ok(next.map(|migration| migration.metadata().run_in_transaction()))
 }
 
-/// Diesel tells no SQLSTATE; in another language than English a start fails instead of
-/// waiting.
-fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.to_string().contains("lock timeout")
+/// Whether others hold what it wants, or wait for what it holds. Diesel tells no SQLSTATE; in
+/// another language than English a start fails instead of waiting.
+fn has_to_wait(error: &(dyn std::error::Error + 'static)) -> bool {
+    let said = error.to_string();
+    ["lock timeout", "deadlock detected"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// Where `url` points, for people: never its user, password or parameters.
-fn place(url: &SecretString) -> String {
-    let Ok(config) = url.expose_secret().parse::<tokio_postgres::Config>() else {
+pub(super) fn place(url: &SecretString) -> String {
+    let Ok(PostgresUrl { server: config, .. }) = PostgresUrl::parse(url) else {
         return String::new();
     };
     let ports = config.get_ports();
@@ -176,6 +196,80 @@ fn place(url: &SecretString) -> String {
     format!(" at {}", places.join(", "))
 }
 
+/// How far a schema is from the newest one that this program knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The names of the migrations that are still to be applied, in order.
+    pub pending: Vec<String>,
+    /// The versions that were applied and are not known here: by a newer Tributary.
+    pub unknown: Vec<String>,
+}
+
+impl Standing {
+    /// Whether it is the newest one.
+    #[must_use]
+    pub fn is_newest(&self) -> bool {
+        self.pending.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Compares what was applied with what is known. Changes nothing, also in a database that was
+/// never migrated.
+///
+/// # Errors
+///
+/// When a statement fails.
+pub async fn standing(conn: &mut Connection) -> anyhow::Result<Standing> {
+    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS);
+    let known = known.map_err(anyhow::Error::from_boxed)?;
+    let known = known.iter().map(|migration| {
+        let name = migration.name();
+        (name.version().to_string(), name.to_string())
+    });
+    Ok(compare(known.collect(), &applied(conn).await?))
+}
+
+/// The versions that were applied, as far as there is anything.
+async fn applied(conn: &mut Connection) -> diesel::QueryResult<Vec<String>> {
+    #[derive(diesel::QueryableByName)]
+    struct Bookkeeping {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        is_there: bool,
+    }
+    #[derive(diesel::QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    let bookkeeping: Bookkeeping = diesel::sql_query(
+        "SELECT to_regclass('public.__diesel_schema_migrations') IS NOT NULL AS is_there",
+    )
+    .get_result(conn)
+    .await?;
+    if !bookkeeping.is_there {
+        return Ok(Vec::new());
+    }
+    let applied: Vec<Applied> = diesel::sql_query(
+        "SELECT version::text FROM public.__diesel_schema_migrations ORDER BY version",
+    )
+    .load(conn)
+    .await?;
+    Ok(applied.into_iter().map(|row| row.version).collect())
+}
+
+fn compare(known: Vec<(String, String)>, applied: &[String]) -> Standing {
+    let is_known = |version: &&String| known.iter().any(|(of, _)| of == *version);
+    let unknown = applied.iter().filter(|version| !is_known(version));
+    Standing {
+        unknown: unknown.cloned().collect(),
+        pending: known
+            .into_iter()
+            .filter(|(version, _)| !applied.contains(version))
+            .map(|(_, name)| name)
+            .collect(),
+    }
+}
+
 /// Whether migrations are pending.
 ///
 /// # Errors
@@ -191,14 +285,27 @@ pub async fn is_current(conn: &mut Connection) -> diesel::QueryResult<bool> {
         diesel::sql_query("SELECT count(*) FROM public.__diesel_schema_migrations")
             .get_result(conn)
             .await?;
-    let known = diesel::migration::MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)
-        .map_or(0, |all| all.len());
+    let known =
+        MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).map_or(0, |all| all.len());
     Ok(usize::try_from(applied.count).is_ok_and(|applied| applied >= known))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_pending_and_what_is_newer_are_told_apart() {
+        let known = |versions: &[&str]| {
+            let named = versions.iter().map(|v| ((*v).to_owned(), format!("{v}_x")));
+            named.collect::<Vec<_>>()
+        };
+        let applied = ["1", "2", "9"].map(str::to_owned);
+        let standing = compare(known(&["1", "2", "3", "4"]), &applied);
+        assert_eq!(standing.pending, ["3_x", "4_x"]);
+        assert_eq!(standing.unknown, ["9"]);
+        assert!(compare(known(&["1", "2", "9"]), &applied).is_newest());
+    }
 
     #[test]
     fn where_it_is_names_no_secret() {

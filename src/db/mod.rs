@@ -14,8 +14,10 @@ pub mod admin;
 pub mod attachments;
 pub mod audit;
 pub mod backfills;
+pub mod backup;
 pub mod bridge_logins;
 pub mod bridges;
+mod connect;
 pub mod connection_rooms;
 pub mod connections;
 pub mod conversations;
@@ -23,8 +25,11 @@ pub mod dead_letters;
 pub mod embedded;
 pub mod ended_sessions;
 pub mod erasures;
+pub mod former;
+pub mod gauges;
 pub mod grants;
 pub mod health;
+pub mod inspect;
 pub mod jobs;
 pub mod kin;
 pub mod ledger;
@@ -39,6 +44,7 @@ pub mod openid_tokens;
 pub mod participants;
 pub mod plans;
 pub mod pool;
+mod prepared;
 pub mod reactions;
 pub mod read;
 pub mod receipts;
@@ -46,12 +52,14 @@ pub mod reconcile;
 pub mod redactions;
 pub mod refold;
 pub mod report_attempts;
+pub mod retention;
 pub mod rooms;
 pub mod search;
 pub mod secrets;
 pub mod state;
 mod statement;
 pub mod stream;
+pub mod time;
 pub mod transients;
 pub mod versions;
 pub mod viewers;
@@ -59,8 +67,9 @@ pub mod walks;
 pub mod webhook_deliveries;
 
 pub use self::{
+    connect::{Unreachable, reach},
     migrate::migrate,
-    pool::{Connection, Database, Error, Pooled},
+    pool::{Connection, Database, Error, Occupancy, Pooled, Prepared, commit},
 };
 
 /// Why a statement failed, for the rooms that do not know diesel.

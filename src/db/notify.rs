@@ -1,11 +1,11 @@
 //! NOTIFY and LISTEN: hints between replicas.
 
 use diesel::{sql_query, sql_types::Text};
-use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
+use diesel_async::RunQueryDsl as _;
 use futures_util::StreamExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use super::{Connection, Error, statement::Keep as _};
+use super::{Connection, Error, connect::Connector, statement::Keep as _};
 
 /// The channel of all replicas.
 const CHANNEL: &str = "tributary";
@@ -33,7 +33,9 @@ pub async fn send(conn: &mut Connection, payload: &str) -> Result<(), Error> {
 ///
 /// When it cannot connect, or no longer.
 pub async fn listen(url: &SecretString, mut heard: impl FnMut(&str)) -> Result<(), Error> {
-    let mut conn = Connection::establish(url.expose_secret())
+    let connector = Connector::new(url).map_err(|error| Error::Connect(error.to_string()))?;
+    let mut conn = connector
+        .connect()
         .await
         .map_err(|error| Error::Connect(error.to_string()))?;
     sql_query(format!("LISTEN {CHANNEL}"))

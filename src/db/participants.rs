@@ -28,17 +28,23 @@ pub struct Speaker {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn ensure_speakers(
-    mut conn: &Connection,
-    speakers: &[Speaker],
-) -> QueryResult<Vec<Uuid>> {
+pub async fn ensure_speakers(conn: &Connection, speakers: &[Speaker]) -> QueryResult<Vec<Uuid>> {
+    if speakers.is_empty() {
+        return Ok(Vec::new());
+    }
+    ensure(conn, speakers).await
+}
+
+/// Prepares the statement of [`ensure_speakers`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    ensure(conn, &[]).await.map(drop)
+}
+
+async fn ensure(mut conn: &Connection, speakers: &[Speaker]) -> QueryResult<Vec<Uuid>> {
     #[derive(QueryableByName)]
     struct Changed {
         #[diesel(sql_type = SqlUuid)]
         conversation_id: Uuid,
-    }
-    if speakers.is_empty() {
-        return Ok(Vec::new());
     }
     let conversations: Vec<_> = speakers.iter().map(|s| s.conversation_id).collect();
     let users: Vec<_> = speakers.iter().map(|s| &s.user_id).collect();

@@ -6,7 +6,7 @@ use diesel_async::SimpleAsyncConnection as _;
 use super::Connection;
 
 /// Index lookups, whatever the tables' sizes.
-const STEADY: &str = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+pub(super) const STEADY: &str = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
                       SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /// Until the end of the transaction, statements that are kept also keep their plans,

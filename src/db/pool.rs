@@ -2,22 +2,26 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use deadpool::{Runtime, managed::Metrics};
-use diesel::{connection::CacheSize, result::DatabaseErrorKind};
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, Object, Pool, QueueMode, RecycleError, RecycleResult},
+};
+use diesel::result::DatabaseErrorKind;
 use diesel_async::{
-    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, TransactionManager as _,
-    pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod,
-        deadpool::{Hook, HookError, Object, Pool},
-    },
+    AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _, TransactionManager as _,
+    pooled_connection::{PoolError, PoolableConnection as _},
 };
 use futures_util::FutureExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use super::rooms;
+#[cfg(doc)]
+use super::plans;
+use super::{connect::Connector, plans::STEADY, prepared, rooms};
+use crate::meters::{Timer, meters};
 
 /// What Postgres says when it is going, coming, or busy.
 const PASSING: [&str; 6] = [
@@ -53,22 +57,132 @@ const SETUP: &str = "SET plan_cache_mode = force_custom_plan; SET jit = off; SET
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool<Connection>,
+    pool: Pool<Manager>,
+}
+
+/// How full a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Connections that it may have.
+    pub most: usize,
+    /// Those that somebody has.
+    pub used: usize,
+    /// Those that nobody has.
+    pub idle: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
 }
 
 /// A connection of the pool, to which it goes back.
-pub struct Pooled(Option<Object<Connection>>);
+pub struct Pooled {
+    conn: Option<Object<Manager>>,
+    /// Whether a transaction has [begun](Self::begin), of which diesel does not know.
+    is_open: AtomicBool,
+}
 
 /// A transaction that was given up half-way, because a caller hung up, must not go
 /// back: idle in the pool it would keep its locks until somebody takes it out.
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Some(mut conn) = self.0.take()
-            && TransactionManager::is_broken_transaction_manager(&mut *conn)
+        if let Some(mut conn) = self.conn.take()
+            && (*self.is_open.get_mut()
+                || TransactionManager::is_broken_transaction_manager(&mut conn.conn))
         {
             drop(Object::take(conn));
         }
     }
+}
+
+/// That the connection at hand knows the [prepared] statements.
+#[derive(Debug, Clone, Copy)]
+pub struct Prepared(());
+
+/// Transactions that begin without a round trip of their own: the `BEGIN` goes out before the
+/// first statements, together with them. diesel does not know of such a transaction, so
+/// nothing that makes a savepoint may be called in it. Until it has ended, whatever drops the
+/// connection closes it.
+impl Pooled {
+    /// Has it know the statements that go out together, if it does not yet. In a transaction
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// When a statement fails; the connection does not go back to the pool then.
+    pub async fn prepare(&mut self) -> diesel::QueryResult<Prepared> {
+        let is_prepared = |member: &Object<Manager>| member.is_prepared;
+        if !self.conn.as_ref().is_some_and(is_prepared) {
+            *self.is_open.get_mut() = true;
+            Box::pin(prepared::prepare(self)).await?;
+            *self.is_open.get_mut() = false;
+            if let Some(member) = &mut self.conn {
+                member.is_prepared = true;
+            }
+        }
+        Ok(Prepared(()))
+    }
+
+    /// Begins a transaction with [steady](plans::steady) plans. To be joined, as the first, with
+    /// the statements that come first: it is not prepared, so none of them overtakes it.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
+    pub async fn begin(&self) -> diesel::QueryResult<()> {
+        self.is_open.store(true, Ordering::Relaxed);
+        let mut conn: &Connection = self;
+        conn.batch_execute(&format!("BEGIN; {STEADY}")).await
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails: whether anything was committed is not known then.
+    pub async fn commit(&self) -> diesel::QueryResult<()> {
+        commit(self).await?;
+        self.is_open.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// That the transaction has been ended by [`commit`].
+    pub fn has_ended(&mut self) {
+        *self.is_open.get_mut() = false;
+    }
+
+    /// Ends a transaction that has only read: says so, and waits for no answer, which nobody
+    /// needs. Whatever is asked next comes behind it.
+    pub fn leave(&self) {
+        let mut conn: &Connection = self;
+        // It goes out when it is first asked for its answer.
+        let left = conn.batch_execute("COMMIT").now_or_never();
+        if !matches!(left, Some(Err(_))) {
+            self.is_open.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes everything back.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails; the connection does not go back to the pool then.
+    pub async fn roll_back(&self) -> diesel::QueryResult<()> {
+        let mut conn: &Connection = self;
+        conn.batch_execute("ROLLBACK").await?;
+        self.is_open.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Commits a transaction that [began](Pooled::begin) with its statements, and may end with the
+/// last of them: joined with those, as the last, if they are among the [prepared] ones. It
+/// would overtake another one, which then ran outside. Where one of them fails, this takes
+/// everything back without a word: it is done when all of them are.
+///
+/// # Errors
+///
+/// When the statement fails: whether anything was committed is not known then.
+pub async fn commit(mut conn: &Connection) -> diesel::QueryResult<()> {
+    conn.batch_execute("COMMIT").await
 }
 
 type TransactionManager = <Connection as diesel_async::AsyncConnection>::TransactionManager;
@@ -80,14 +194,14 @@ impl Deref for Pooled {
 
     #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
     fn deref(&self) -> &Connection {
-        self.0.as_ref().expect(TAKEN)
+        &self.conn.as_ref().expect(TAKEN).conn
     }
 }
 
 impl DerefMut for Pooled {
     #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
     fn deref_mut(&mut self) -> &mut Connection {
-        self.0.as_mut().expect(TAKEN)
+        &mut self.conn.as_mut().expect(TAKEN).conn
     }
 }
 
@@ -165,36 +279,35 @@ impl Database {
     ///
     /// When the pool cannot be built.
     pub fn new(url: &SecretString, size: usize) -> anyhow::Result<Self> {
-        Self::with_statements(url, size, CacheSize::Unbounded)
+        let connector = Connector::new(url)?;
+        Self::build(connector, size, SETUP)
     }
 
     /// The same through a transaction pooler, where the next transaction finds
-    /// another session, without the statements that the last one has prepared.
+    /// another session, in which statements are prepared each time that they run, and
+    /// with the settings of whoever had it before: those are left to the role's.
     ///
     /// # Errors
     ///
     /// When the pool cannot be built.
     pub fn behind_pooler(url: &SecretString, size: usize) -> anyhow::Result<Self> {
-        Self::with_statements(url, size, CacheSize::Disabled)
+        let connector = Connector::through_pooler(url)?;
+        Self::build(connector, size, "")
     }
 
-    fn with_statements(url: &SecretString, size: usize, kept: CacheSize) -> anyhow::Result<Self> {
-        let mut config = ManagerConfig::<Connection>::default();
-        config.recycling_method = RecyclingMethod::Fast;
-        let manager = AsyncDieselConnectionManager::new_with_config(url.expose_secret(), config);
+    fn build(connector: Connector, size: usize, settings: &'static str) -> anyhow::Result<Self> {
+        let manager = Manager {
+            connector,
+            settings,
+        };
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
             .max_size(size)
+            // The one that was used last knows the statements, and need not be asked whether it lives.
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .recycle_timeout(Some(WAIT))
-            .post_create(Hook::async_fn(move |conn: &mut Connection, _| {
-                conn.set_prepared_statement_cache_size(kept);
-                setup(conn).boxed()
-            }))
-            .pre_recycle(Hook::async_fn(|conn: &mut Connection, metrics| {
-                verify_idle(conn, metrics).boxed()
-            }))
             .build()?;
         Ok(Self { pool })
     }
@@ -205,9 +318,29 @@ impl Database {
     ///
     /// When there is none within five seconds.
     pub async fn get(&self) -> Result<Pooled, Error> {
-        let got = self.pool.get().await;
-        got.map(|conn| Pooled(Some(conn)))
-            .map_err(|error| Error::Connect(error.to_string()))
+        let timer = Timer::new(&meters().database_wait_seconds);
+        let got = Box::pin(self.pool.get()).await;
+        drop(timer);
+        let pooled = |conn| Pooled {
+            conn: Some(conn),
+            is_open: AtomicBool::new(false),
+        };
+        got.map(pooled).map_err(|error| {
+            meters().database_unavailable.increment(1);
+            Error::Connect(error.to_string())
+        })
+    }
+
+    /// How the pool is.
+    #[must_use]
+    pub fn pool(&self) -> Occupancy {
+        let status = self.pool.status();
+        Occupancy {
+            most: status.max_size,
+            used: status.size.saturating_sub(status.available),
+            idle: status.available,
+            waiting: status.waiting,
+        }
     }
 
     /// Whether the database answers.
@@ -219,6 +352,24 @@ impl Database {
         let mut conn = self.get().await?;
         diesel::sql_query("SELECT 1").execute(&mut conn).await?;
         Ok(())
+    }
+
+    /// Whether a statement that runs for ever would be ended: behind a pooler that is up to
+    /// the role's settings.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn has_statement_timeout(&self) -> Result<bool, Error> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Bool)]
+            is_set: bool,
+        }
+        let mut conn = self.get().await?;
+        let asked = "SELECT current_setting('statement_timeout') <> '0' AS is_set";
+        let row: Row = diesel::sql_query(asked).get_result(&mut conn).await?;
+        Ok(row.is_set)
     }
 
     /// Closes every connection; later calls fail.
@@ -235,26 +386,52 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// A connection that was closed is never given out again; one whose peer went away
-/// without a word is found out by asking, which a busy one need not be.
-async fn verify_idle(conn: &mut Connection, metrics: &Metrics) -> Result<(), HookError> {
-    if metrics.last_used() < IDLE {
-        return Ok(());
-    }
-    let asked = diesel::sql_query("SELECT 1").execute(conn);
-    match tokio::time::timeout(WAIT, asked).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(HookError::message(error.to_string())),
-        Err(_) => Err(HookError::message("no answer")),
-    }
+/// Makes connections, and looks at them before they are used again.
+#[derive(Debug)]
+struct Manager {
+    connector: Connector,
+    settings: &'static str,
 }
 
-async fn setup(conn: &mut Connection) -> Result<(), HookError> {
-    let set_up = async {
-        diesel_async::SimpleAsyncConnection::batch_execute(conn, SETUP).await?;
-        rooms::prepare_lock(conn).await
-    };
-    set_up
-        .await
-        .map_err(|error: diesel::result::Error| HookError::message(error.to_string()))
+/// A connection, and what it has been told.
+struct Member {
+    conn: Connection,
+    /// Whether it knows the [prepared] statements.
+    is_prepared: bool,
+}
+
+impl managed::Manager for Manager {
+    type Type = Member;
+    type Error = PoolError;
+
+    async fn create(&self) -> Result<Member, PoolError> {
+        let connected = self.connector.connect().await;
+        let mut conn = connected.map_err(PoolError::ConnectionError)?;
+        let set_up = async {
+            conn.batch_execute(self.settings).await?;
+            rooms::prepare_lock(&conn).await
+        };
+        set_up.await.map_err(PoolError::QueryError)?;
+        Ok(Member {
+            conn,
+            is_prepared: false,
+        })
+    }
+
+    /// A connection that was closed is never given out again; one whose peer went away
+    /// without a word is found out by asking, which a busy one need not be.
+    async fn recycle(&self, member: &mut Member, metrics: &Metrics) -> RecycleResult<PoolError> {
+        if std::thread::panicking() || member.conn.is_broken() {
+            return Err(RecycleError::message("it is broken"));
+        }
+        if metrics.last_used() < IDLE {
+            return Ok(());
+        }
+        let asked = diesel::sql_query("SELECT 1").execute(&mut member.conn);
+        match tokio::time::timeout(WAIT, asked).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(RecycleError::message(error.to_string())),
+            Err(_) => Err(RecycleError::message("no answer")),
+        }
+    }
 }

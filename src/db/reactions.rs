@@ -20,10 +20,19 @@ use crate::model::change::Reaction;
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert(mut conn: &Connection, reactions: &[Reaction]) -> QueryResult<Vec<Related>> {
+pub async fn insert(conn: &Connection, reactions: &[Reaction]) -> QueryResult<Vec<Related>> {
     if reactions.is_empty() {
         return Ok(Vec::new());
     }
+    write(conn, reactions).await
+}
+
+/// Prepares the statement of [`insert`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    write(conn, &[]).await.map(drop)
+}
+
+async fn write(mut conn: &Connection, reactions: &[Reaction]) -> QueryResult<Vec<Related>> {
     sql_query(
         "INSERT INTO tributary.reactions
              (room_id, event_id, target_event_id, sender, key, origin_server_ts, timestamp, received_at)

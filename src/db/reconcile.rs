@@ -83,6 +83,32 @@ pub async fn position(mut conn: &Connection, room_id: &str) -> QueryResult<Optio
     .optional()
 }
 
+/// In the payload of the job `reconcile`: what was received before this time is not looked for.
+pub const SINCE: &str = "since";
+
+/// Ingested rooms that nothing compares by itself, since their history is not to come in.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn unfilled(mut conn: &Connection) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Id {
+        #[diesel(sql_type = Text)]
+        room_id: String,
+    }
+    let rows: Vec<Id> = sql_query(
+        "SELECT r.room_id FROM tributary.rooms r
+         WHERE r.enabled AND NOT r.backfill AND r.conversation_id IS NOT NULL
+           AND EXISTS (SELECT 1 FROM tributary.room_grants g
+                       WHERE g.room_id = r.room_id AND g.until_at IS NULL)
+         ORDER BY r.room_id",
+    )
+    .load(&mut conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.room_id).collect())
+}
+
 /// Remembers where the newest page of a room begins, so that the next comparison
 /// begins there.
 ///

@@ -23,9 +23,14 @@ pub struct Room {
     pub mapped: Option<Mapped>,
     /// Whether the operator left it switched on.
     pub enabled: bool,
+    /// Whether its last event was [remembered](touch) less than a second ago.
+    pub is_fresh: bool,
     /// Who may see what in it.
     pub grants: Vec<Grant>,
 }
+
+/// What is known of rooms, by their ids.
+pub type Known = HashMap<String, Room>;
 
 /// The conversation that a room belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +99,8 @@ struct Row {
     resolved: bool,
     #[diesel(sql_type = Bool)]
     enabled: bool,
+    #[diesel(sql_type = Bool)]
+    is_fresh: bool,
     #[diesel(sql_type = Nullable<Text>)]
     bridge_id: Option<String>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
@@ -149,6 +156,11 @@ pub(super) async fn prepare_lock(conn: &Connection) -> QueryResult<()> {
     take(conn, &[]).await
 }
 
+/// Prepares the statement of [`touch`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    remember(conn, &[]).await
+}
+
 async fn take(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
     sql_query(
         "SELECT pg_advisory_xact_lock(key) FROM (
@@ -185,15 +197,13 @@ pub async fn lock_conversation(conn: &mut Connection, conversation_id: Uuid) -> 
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn load(
-    mut conn: &Connection,
-    room_ids: &[String],
-) -> QueryResult<HashMap<String, Room>> {
+pub async fn load(mut conn: &Connection, room_ids: &[String]) -> QueryResult<Known> {
     if room_ids.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<Row> = sql_query(
         "SELECT r.room_id, r.kind <> 'unknown' AS resolved, r.enabled, r.bridge_id, r.conversation_id,
+                coalesce(r.last_event_at >= now() - interval '1 second', false) AS is_fresh,
                 g.user_id, g.connection_id, g.from_at, g.until_at,
                 c.linked_at, c.matrix_user_id, c.bridge_user_id
          FROM tributary.rooms r
@@ -211,6 +221,7 @@ pub async fn load(
         let room = rooms.entry(row.room_id).or_insert_with(|| Room {
             resolved: row.resolved,
             enabled: row.enabled,
+            is_fresh: row.is_fresh,
             mapped: row
                 .bridge_id
                 .zip(row.conversation_id)
@@ -230,10 +241,7 @@ pub async fn load(
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn lock_and_load(
-    conn: &Connection,
-    room_ids: &[String],
-) -> QueryResult<HashMap<String, Room>> {
+pub async fn lock_and_load(conn: &Connection, room_ids: &[String]) -> QueryResult<Known> {
     let ((), rooms) = try_join(lock(conn, room_ids), load(conn, room_ids)).await?;
     Ok(rooms)
 }
@@ -390,15 +398,20 @@ pub async fn portals_of(
 }
 
 /// Remembers when rooms, and the connections that see them, last had an event.
-/// A second's precision is enough, so rows that are fresh or busy are left alone.
+/// A second's precision is enough, so rows that are fresh or busy are left alone; a room
+/// that is [known](Room::is_fresh) to be need not be asked for.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn touch(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
+pub async fn touch(conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
     if room_ids.is_empty() {
         return Ok(());
     }
+    remember(conn, room_ids).await
+}
+
+async fn remember(mut conn: &Connection, room_ids: &[String]) -> QueryResult<()> {
     sql_query(
         "WITH stale AS (
              SELECT room_id FROM tributary.rooms

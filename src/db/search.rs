@@ -44,7 +44,9 @@ struct Id {
     id: Uuid,
 }
 
-/// Takes the index's turn until the end of the transaction; false when another has it.
+/// Takes the index's turn until the end of the transaction; false when another has it. The
+/// transaction does not wait for the disk, nor make pushes wait: if a crash takes it, what it
+/// took from the queue is there again.
 ///
 /// # Errors
 ///
@@ -55,8 +57,10 @@ pub async fn take_turn(conn: &mut Connection) -> QueryResult<bool> {
         #[diesel(sql_type = Bool)]
         taken: bool,
     }
-    let taken: Taken = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken")
-        .bind::<BigInt, _>(TURN)
+    let taken: Taken = sql_query(
+        "SELECT pg_try_advisory_xact_lock($1) AS taken, set_config('synchronous_commit', 'off', true)",
+    )
+    .bind::<BigInt, _>(TURN)
         .get_result(conn)
         .await?;
     Ok(taken.taken)
@@ -99,7 +103,8 @@ pub async fn take_old(conn: &mut Connection, version: i32, most: i64) -> QueryRe
              CROSS JOIN LATERAL (SELECT m.id FROM tributary.messages m WHERE m.id > s.after_id
                                  ORDER BY m.id LIMIT $1) AS m
          ), noted AS (
-             UPDATE tributary.search_progress SET after_id = (SELECT n.id FROM next n ORDER BY n.id DESC LIMIT 1)
+             UPDATE tributary.search_progress SET after_id = CASE WHEN (SELECT count(*) FROM next) = $1
+                 THEN (SELECT n.id FROM next n ORDER BY n.id DESC LIMIT 1) END
              WHERE after_id IS NOT NULL
          )
          SELECT id FROM next",

@@ -174,16 +174,23 @@ pub struct Person {
     pub external_id: Option<String>,
 }
 
+/// What has come of deriving rows again.
+#[derive(Debug, Clone, Default)]
+pub struct Derived {
+    /// The conversations that changed.
+    pub conversations: Vec<Uuid>,
+    /// What was shown until now: to be forgotten when all is derived, unless something still
+    /// shows it.
+    pub pictures: Vec<Uuid>,
+}
+
 /// Brings the participants of these people's conversations to what the member
-/// events of the conversation's leading room say. Returns the conversations that changed.
+/// events of the conversation's leading room say.
 ///
 /// # Errors
 ///
 /// When a statement fails.
-pub async fn derive_participants(
-    conn: &mut Connection,
-    people: &[Person],
-) -> QueryResult<Vec<Uuid>> {
+pub async fn derive_participants(conn: &mut Connection, people: &[Person]) -> QueryResult<Derived> {
     let rooms: Vec<_> = people.iter().map(|p| &p.room_id).collect();
     let users: Vec<_> = people.iter().map(|p| &p.user_id).collect();
     let externals: Vec<_> = people.iter().map(|p| p.external_id.as_ref()).collect();
@@ -253,7 +260,7 @@ pub async fn derive_participants(
     .kept()
     .load(conn)
     .await?;
-    forget_avatars(conn, &changed).await
+    Ok(derived(&changed))
 }
 
 /// A conversation that is no longer what it was.
@@ -270,10 +277,11 @@ fn ids(changed: &[Changed]) -> Vec<Uuid> {
     changed.iter().map(|c| c.conversation_id).collect()
 }
 
-async fn forget_avatars(conn: &Connection, changed: &[Changed]) -> QueryResult<Vec<Uuid>> {
-    let avatars: Vec<_> = changed.iter().filter_map(|c| c.avatar).collect();
-    media::forget_unused(conn, &avatars).await?;
-    Ok(ids(changed))
+fn derived(changed: &[Changed]) -> Derived {
+    Derived {
+        conversations: ids(changed),
+        pictures: changed.iter().filter_map(|c| c.avatar).collect(),
+    }
 }
 
 /// Brings the memberships of these rooms' conversations to those of the leading
@@ -305,7 +313,7 @@ pub async fn derive_memberships(
 }
 
 /// Brings name, topic and avatar of these rooms' conversations to what the state of
-/// the leading room says. Returns those that changed.
+/// the leading room says.
 ///
 /// # Errors
 ///
@@ -313,7 +321,7 @@ pub async fn derive_memberships(
 pub async fn derive_conversations(
     conn: &mut Connection,
     room_ids: &[String],
-) -> QueryResult<Vec<Uuid>> {
+) -> QueryResult<Derived> {
     let text = |kind: &str, field: &str| {
         format!(
             "(SELECT CASE WHEN jsonb_typeof(s.content -> '{field}') = 'string'
@@ -352,7 +360,7 @@ pub async fn derive_conversations(
     .kept()
     .load(conn)
     .await?;
-    forget_avatars(conn, &changed).await
+    Ok(derived(&changed))
 }
 
 /// Decides which participants of these conversations are service members: nobody to

@@ -49,10 +49,19 @@ pub struct Lost {
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn insert(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Related>> {
+pub async fn insert(conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Related>> {
     if edits.is_empty() {
         return Ok(Vec::new());
     }
+    write(conn, edits).await
+}
+
+/// Prepares the statement of [`insert`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    write(conn, &[]).await.map(drop)
+}
+
+async fn write(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Related>> {
     let shown = || edits.iter().map(|edit| edit.shown.as_ref());
     sql_query(
         "WITH stored AS (

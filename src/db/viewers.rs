@@ -1,9 +1,11 @@
 //! What differs per viewer of a conversation: title, unread count, last message.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, Bool, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -51,7 +53,37 @@ macro_rules! may_see {
         )
     };
 }
-pub(super) use {is_self, may_see};
+/// What this participant was to viewer `a`, in `was`: for whoever is there it looks nowhere
+/// and is null.
+macro_rules! was {
+    ($participant:literal) => {
+        concat!(
+            "LEFT JOIN LATERAL (
+         SELECT k.display_name, k.avatar_media_id, k.membership FROM tributary.former_people k
+         WHERE a.has_left AND k.user_id = a.user_id AND k.conversation_id = a.conversation_id
+           AND k.participant_id = ",
+            $participant,
+            ".id OFFSET 0) AS was ON true"
+        )
+    };
+}
+
+/// What participant `p`, of whom this is a column, is to viewer `a`: what they are, or `was`.
+macro_rules! is_or {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN a.has_left THEN was.",
+            $column,
+            " ELSE p.",
+            $column,
+            " END"
+        )
+    };
+}
+pub(super) use {is_or, is_self, may_see, was};
+
+/// What participant `p` was to viewer `a`.
+pub(super) const WAS: &str = was!("p");
 
 /// Is participant `p` viewer `a` themselves?
 pub(super) const IS_SELF: &str = is_self!("p");
@@ -87,9 +119,8 @@ pub async fn ensure(conn: &mut Connection, views: &[View]) -> QueryResult<()> {
 }
 
 /// Decides what kind of chat each conversation is, and its title for each viewer:
-/// its name, or in a direct chat the other person's. For whoever is no longer in the
-/// room that says so, it stays what it was. Returns the conversations whose kind has
-/// changed, and the views whose title has.
+/// its name, or in a direct chat the other person's; [`super::former`] does so for whoever
+/// has left. Returns the conversations whose kind has changed, and the views whose title has.
 ///
 /// # Errors
 ///
@@ -141,10 +172,7 @@ pub async fn derive_titles(
                        LIMIT 1) END) AS title
                FROM tributary.conversation_access a
                JOIN tributary.conversations conv ON conv.id = a.conversation_id
-               WHERE conv.id = ANY($1)
-                 AND EXISTS (SELECT 1 FROM tributary.room_grants g
-                             WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
-                               AND g.room_id = conv.matrix_room_id AND g.until_at IS NULL)) AS d
+               WHERE conv.id = ANY($1) AND NOT a.has_left) AS d
          WHERE (a.user_id, a.conversation_id) = (d.user_id, d.conversation_id)
            AND a.title IS DISTINCT FROM d.title
          RETURNING a.user_id, a.conversation_id"
@@ -188,48 +216,6 @@ pub struct Seen {
     pub counts: bool,
 }
 
-/// Adds new messages to the viewers' rows: the newest one, and how many are unread.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn add(mut conn: &Connection, seen: &[Seen]) -> QueryResult<()> {
-    if seen.is_empty() {
-        return Ok(());
-    }
-    sql_query(
-        "WITH gained AS (
-             SELECT a.user_id, a.conversation_id, max(s.at) AS newest,
-                    count(*) FILTER (WHERE s.counts AND (a.read_through_at IS NULL
-                        OR (s.at, s.event_id COLLATE \"C\")
-                         > (a.read_through_at, a.read_through_event COLLATE \"C\"))) AS unread
-             FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bool[])
-                  AS s(user_id, conversation_id, at, event_id, counts)
-             JOIN tributary.conversation_access a USING (user_id, conversation_id)
-             GROUP BY 1, 2
-         )
-         UPDATE tributary.conversation_access a
-         SET unread_count = a.unread_count + g.unread,
-             last_event_at = greatest(a.last_event_at, g.newest),
-             sort_at = greatest(a.last_event_at, g.newest), updated_at = now()
-         FROM gained g
-         WHERE (a.user_id, a.conversation_id) = (g.user_id, g.conversation_id)",
-    )
-    .bind::<Array<Text>, _>(seen.iter().map(|s| &s.view.user_id).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(
-        seen.iter()
-            .map(|s| s.view.conversation_id)
-            .collect::<Vec<_>>(),
-    )
-    .bind::<Array<Timestamptz>, _>(seen.iter().map(|s| s.at).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(seen.iter().map(|s| &s.event_id).collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(seen.iter().map(|s| s.counts).collect::<Vec<_>>())
-    .kept()
-    .execute(&mut conn)
-    .await?;
-    Ok(())
-}
-
 /// How far a viewer has read: an own message, or the target of an own receipt.
 #[derive(Debug, Clone)]
 pub struct ReadThrough {
@@ -239,6 +225,138 @@ pub struct ReadThrough {
     pub at: DateTime<Utc>,
     /// The event.
     pub event_id: String,
+}
+
+/// Adds new messages to the viewers' rows: the newest one, how far the viewers have read by
+/// `reads`, and how many are unread after that. Returns those of whom that has to be
+/// [counted again](recount_unread), because something newer than what they have read by it
+/// was there before.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn add(
+    conn: &Connection,
+    seen: &[Seen],
+    reads: &[ReadThrough],
+) -> QueryResult<Vec<View>> {
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    write(conn, &gains(seen, reads)).await
+}
+
+/// Prepares the statement of [`add`].
+pub(super) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    write(conn, &[]).await.map(drop)
+}
+
+/// The rows are locked before they are read: another room of the conversation may be written
+/// at the same time. Whoever has read past all that was there has only what came with it
+/// unread, since no message that a viewer sees is newer than their `last_event_at`.
+async fn write(mut conn: &Connection, gains: &[Gain<'_>]) -> QueryResult<Vec<View>> {
+    sql_query(
+        "WITH locked AS MATERIALIZED (
+             SELECT g.*, a.last_event_at, a.read_through_at, a.read_through_event
+             FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::integer[], $5::timestamptz[], $6::text[],
+                         $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::integer[])
+                  AS g(user_id, conversation_id, newest, unread, first_at, first_event, last_at, last_event,
+                       read_at, read_event, unread_after)
+             JOIN tributary.conversation_access a
+               ON a.user_id = g.user_id AND a.conversation_id = g.conversation_id
+             ORDER BY g.user_id, g.conversation_id FOR UPDATE OF a
+         ), marked AS (
+             SELECT l.*, k.moves, k.moves AND l.read_at > coalesce(l.last_event_at, '-infinity') AS passes,
+                    k.is_behind
+             FROM locked l CROSS JOIN LATERAL (
+                 SELECT l.read_at IS NOT NULL AND (l.read_through_at IS NULL
+                     OR (l.read_at, l.read_event COLLATE \"C\")
+                      > (l.read_through_at, l.read_through_event COLLATE \"C\")) AS moves,
+                     -- whether the first of what counts is read already
+                     l.read_through_at IS NOT NULL AND l.first_at IS NOT NULL
+                     AND (l.first_at, l.first_event COLLATE \"C\")
+                      <= (l.read_through_at, l.read_through_event COLLATE \"C\") AS is_behind OFFSET 0) AS k
+         ), added AS (
+             UPDATE tributary.conversation_access a
+             SET unread_count = CASE WHEN k.passes THEN 0 ELSE a.unread_count END
+                     + CASE WHEN k.moves THEN k.unread_after WHEN k.is_behind THEN 0 ELSE k.unread END,
+                 read_through_at = CASE WHEN k.moves THEN k.read_at ELSE a.read_through_at END,
+                 read_through_event = CASE WHEN k.moves THEN k.read_event ELSE a.read_through_event END,
+                 last_event_at = greatest(a.last_event_at, k.newest),
+                 sort_at = greatest(a.last_event_at, k.newest), updated_at = now()
+             FROM marked k
+             WHERE a.user_id = k.user_id AND a.conversation_id = k.conversation_id
+             RETURNING a.user_id, a.conversation_id, CASE WHEN k.moves THEN NOT k.passes
+                 ELSE k.is_behind AND (k.last_at, k.last_event COLLATE \"C\")
+                    > (k.read_through_at, k.read_through_event COLLATE \"C\") END AS is_uncounted
+         )
+         SELECT user_id, conversation_id FROM added WHERE is_uncounted",
+    )
+    .bind::<Array<Text>, _>(gains.iter().map(|g| &g.view.user_id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(gains.iter().map(|g| g.view.conversation_id).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(gains.iter().map(|g| g.newest).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(gains.iter().map(|g| g.unread).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(gains.iter().map(|g| g.first.map(|m| m.0)).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(gains.iter().map(|g| g.first.map(|m| m.1)).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(gains.iter().map(|g| g.last.map(|m| m.0)).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(gains.iter().map(|g| g.last.map(|m| m.1)).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(gains.iter().map(|g| g.read.map(|m| m.0)).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(gains.iter().map(|g| g.read.map(|m| m.1)).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(gains.iter().map(|g| g.unread_after).collect::<Vec<_>>())
+    .kept()
+    .load(&mut conn)
+    .await
+}
+
+/// A place among the messages of a conversation: shown time and event id.
+type Mark<'a> = (DateTime<Utc>, &'a str);
+
+/// What new messages are to one viewer.
+#[derive(Debug, PartialEq, Eq)]
+struct Gain<'a> {
+    view: &'a View,
+    newest: DateTime<Utc>,
+    /// How many of them count.
+    unread: i32,
+    /// The first and the last of those.
+    first: Option<Mark<'a>>,
+    last: Option<Mark<'a>>,
+    /// How far the viewer has read by what came with them.
+    read: Option<Mark<'a>>,
+    /// How many of those that count come after that.
+    unread_after: i32,
+}
+
+/// Sorted by viewer, as their rows are locked.
+fn gains<'a>(seen: &'a [Seen], reads: &'a [ReadThrough]) -> Vec<Gain<'a>> {
+    let mut of: BTreeMap<&View, (DateTime<Utc>, Vec<Mark<'a>>)> = BTreeMap::new();
+    for one in seen {
+        let (newest, marks) = of.entry(&one.view).or_insert((one.at, Vec::new()));
+        *newest = one.at.max(*newest);
+        if one.counts {
+            marks.push((one.at, &one.event_id));
+        }
+    }
+    let mut furthest: HashMap<&View, Mark<'a>> = HashMap::new();
+    for read in reads {
+        let mark = (read.at, &*read.event_id);
+        let known = furthest.entry(&read.view).or_insert(mark);
+        *known = mark.max(*known);
+    }
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let gain = |(view, (newest, marks)): (&'a View, (_, Vec<Mark<'a>>))| {
+        let read = furthest.get(view).copied();
+        Gain {
+            view,
+            newest,
+            unread: count(marks.len()),
+            first: marks.iter().min().copied(),
+            last: marks.iter().max().copied(),
+            read,
+            unread_after: count(marks.iter().filter(|mark| Some(**mark) > read).count()),
+        }
+    };
+    of.into_iter().map(gain).collect()
 }
 
 /// Moves the viewers' read markers forward and counts again; returns whose count changed.
@@ -370,4 +488,56 @@ async fn count(mut conn: &Connection, views: &[View], newest: &str) -> QueryResu
     .kept()
     .load(&mut conn)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_is_counted_by_viewer() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let view = |user_id: &str| View {
+            user_id: user_id.to_owned(),
+            conversation_id: Uuid::nil(),
+        };
+        let seen = |user_id: &str, seconds, event_id: &str, counts| Seen {
+            view: view(user_id),
+            at: at(seconds),
+            event_id: event_id.to_owned(),
+            counts,
+        };
+        let all = [
+            seen("b", 3, "$3", true),
+            seen("b", 2, "$2", false),
+            seen("a", 2, "$2", true),
+            seen("b", 1, "$1", true),
+        ];
+        let reads = [("b", 1, "$0"), ("b", 2, "$2"), ("b", 1, "$1")];
+        let reads = reads.map(|(user_id, seconds, event_id)| ReadThrough {
+            view: view(user_id),
+            at: at(seconds),
+            event_id: event_id.to_owned(),
+        });
+        let (a, b) = (view("a"), view("b"));
+        let of_a = Gain {
+            view: &a,
+            newest: at(2),
+            unread: 1,
+            first: Some((at(2), "$2")),
+            last: Some((at(2), "$2")),
+            read: None,
+            unread_after: 1,
+        };
+        let of_b = Gain {
+            view: &b,
+            newest: at(3),
+            unread: 2,
+            first: Some((at(1), "$1")),
+            last: Some((at(3), "$3")),
+            read: Some((at(2), "$2")),
+            unread_after: 1,
+        };
+        assert_eq!(gains(&all, &reads), [of_a, of_b]);
+    }
 }

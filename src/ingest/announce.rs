@@ -81,12 +81,11 @@ fn announce_to(told: &mut Announcement, message: &Stored, viewer: &Viewer<'_>) {
     });
 }
 
-/// The frames for messages that are no longer what they were, and the views whose
-/// unread messages have to be counted again, because a redacted one is none.
+/// The frames for messages that were redacted, and the views whose unread messages have to
+/// be counted again, because a redacted one is none.
 #[must_use]
-pub fn updated(
+pub fn taken(
     redacted: &[Stored],
-    updated: Vec<Updated>,
     rooms: &HashMap<String, Room>,
     bridges: &Bridges,
 ) -> (Vec<Frame>, Vec<View>) {
@@ -101,6 +100,19 @@ pub fn updated(
             frames.push(message_updated(&viewer, message));
         }
     }
+    (frames, views.into_iter().collect())
+}
+
+/// The frames for messages whose edits or reactions are others, but those that were redacted,
+/// of which is told already.
+#[must_use]
+pub fn changed(
+    updated: Vec<Updated>,
+    redacted: &[Stored],
+    rooms: &HashMap<String, Room>,
+    bridges: &Bridges,
+) -> Vec<Frame> {
+    let mut frames = Vec::new();
     let taken: BTreeSet<_> = redacted.iter().map(|message| message.id).collect();
     for Updated { message, by } in updated {
         if taken.contains(&message.id) {
@@ -120,7 +132,7 @@ pub fn updated(
                 .map(|v| message_updated(v, &message)),
         );
     }
-    (frames, views.into_iter().collect())
+    frames
 }
 
 fn message_updated(viewer: &Viewer<'_>, message: &Stored) -> Frame {

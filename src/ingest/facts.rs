@@ -4,11 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::{Batch, letters, partition::partition};
+use super::{
+    Batch, letters,
+    partition::partition,
+    tally::{self, Tally},
+};
 use crate::{
     db::{dead_letters::DeadLetter, messages::NewMessage, participants::Speaker, rooms::Room},
     fold,
     matrix::bridges::Bridges,
+    meters::{EventKind, EventOutcome},
     model::{
         change::{Change, Edit, Message, Reaction, Redaction, State},
         incoming::{IncomingEvent, shown_time},
@@ -24,6 +29,8 @@ pub(super) struct Facts {
     pub(super) states: Vec<State>,
     pub(super) redactions: Vec<Redaction>,
     pub(super) dead: Vec<DeadLetter>,
+    /// What the batch's events were.
+    pub(super) tally: Tally,
 }
 
 /// What is to be stored in conversations, and who has spoken there.
@@ -44,7 +51,13 @@ impl Facts {
             raw,
         } = batch;
         let parts = partition(events, known);
-        let mut facts = Self::fold(parts.folded, &raw);
+        let mut facts = Self {
+            tally: parts.elsewhere,
+            ..Self::default()
+        };
+        let bad = undecodable.len();
+        facts.tally.add(EventKind::Other, EventOutcome::Bad, bad);
+        facts.fold(parts.folded, &raw);
         facts.dead.extend(undecodable);
         // As of messages, what nobody may see is not kept of what cannot be read either.
         facts.dead.retain(|dead| {
@@ -53,29 +66,36 @@ impl Facts {
                 room.is_ingested() && grants.any(|grant| grant.covers(dead.received_at))
             })
         });
-        let of_old_rooms = Self::fold(parts.redactions, &raw);
+        let mut of_old_rooms = Self::default();
+        of_old_rooms.fold(parts.redactions, &raw);
         facts.redactions.extend(of_old_rooms.redactions);
+        facts.tally.extend(of_old_rooms.tally);
         (facts, parts.discover)
     }
 
     /// Folds each event on its own: one that is no good becomes a dead letter, and
     /// its neighbours never notice.
-    fn fold(events: Vec<IncomingEvent>, raw: &HashMap<String, String>) -> Self {
-        let mut facts = Self::default();
+    fn fold(&mut self, events: Vec<IncomingEvent>, raw: &HashMap<String, String>) {
         for event in events {
+            let kind = tally::kind(&event);
             match fold::fold(&event) {
-                Ok(changes) => changes.into_iter().for_each(|change| facts.add(change)),
+                Ok(changes) => {
+                    self.tally.add(kind, EventOutcome::Folded, 1);
+                    for change in changes {
+                        self.add(change);
+                    }
+                }
                 Err(unfoldable) => {
-                    facts.edits.extend(fold::edit::unreadable(&event));
+                    self.tally.add(kind, EventOutcome::Bad, 1);
+                    self.edits.extend(fold::edit::unreadable(&event));
                     let raw = raw.get(&event.event_id).cloned().unwrap_or_default();
                     let (room_id, received_at) = (event.room_id, event.received_at);
                     let letter =
                         letters::of(room_id, event.event_id, raw, unfoldable.0, received_at);
-                    facts.dead.push(letter);
+                    self.dead.push(letter);
                 }
             }
         }
-        facts
     }
 
     fn add(&mut self, change: Change) {

@@ -25,7 +25,7 @@ pub async fn file_frames(
     let updated = messages
         .into_iter()
         .map(|message| Updated { message, by: None });
-    let (mut frames, _) = announce::updated(&[], updated.collect(), &known, bridges);
+    let mut frames = announce::changed(updated.collect(), &[], &known, bridges);
     let viewers = viewers::of(conn, &shown.conversations).await?;
     frames.extend(viewers.into_iter().map(conversation_updated));
     Ok(frames)

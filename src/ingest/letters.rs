@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Batch, Ingest, Stored, partition::partition, store};
 use crate::{
     db::{
-        self, Connection,
+        self, Connection, Prepared,
         audit::{self, Entry},
         dead_letters::{self, DeadLetter, Kept},
         rooms::{self, Room},
@@ -71,8 +71,9 @@ impl Ingest {
         let Some(room_id) = dead_letters::room_of(&conn, id).await? else {
             return Ok(Replayed::Unknown);
         };
+        let prepared = conn.prepare().await?;
         let (replayed, stored) = conn
-            .transaction(async |conn| self.take(conn, id, room_id, act).await)
+            .transaction(async |conn| self.take(conn, prepared, id, room_id, act).await)
             .await?;
         self.announce(&stored);
         Ok(replayed)
@@ -81,6 +82,7 @@ impl Ingest {
     async fn take(
         &self,
         conn: &mut Connection,
+        prepared: Prepared,
         id: Uuid,
         room_id: String,
         act: Entry<'_>,
@@ -93,7 +95,10 @@ impl Ingest {
             .get(&room_id)
             .is_some_and(|room| room.takes(letter.created_at));
         let (outcome, stored) = match read(&letter, &room_id) {
-            Ok((event, facts)) => self.store_again(conn, event, &facts, known).await?,
+            Ok((event, facts)) => {
+                self.store_again(conn, prepared, event, &facts, known)
+                    .await?
+            }
             Err(reason) if is_held => {
                 return Ok((Replayed::Refused(reason), Stored::default()));
             }
@@ -120,6 +125,7 @@ impl Ingest {
     async fn store_again(
         &self,
         conn: &mut Connection,
+        prepared: Prepared,
         event: IncomingEvent,
         facts: &[Change],
         known: HashMap<String, Room>,
@@ -132,7 +138,16 @@ impl Ingest {
             events: vec![event],
             ..Batch::default()
         };
-        let stored = store(conn, &self.bridges, batch, known, Vec::new()).await?;
+        let stored = store(
+            conn,
+            prepared,
+            &self.bridges,
+            batch,
+            known,
+            Vec::new(),
+            async |_| Ok(()),
+        )
+        .await?;
         let outcome = if is_kept {
             Outcome::Stored
         } else {

@@ -14,8 +14,10 @@ mod page;
 mod partition;
 mod reads;
 mod relations;
+pub mod shared_time;
 mod states;
 mod store;
+mod tally;
 pub mod transaction;
 
 use crate::{clock::Clock, db::Database, matrix::bridges::Bridges, stream::Feed};
@@ -37,7 +39,7 @@ pub struct Ingest {
     pub db: Database,
     /// Who is who.
     pub bridges: std::sync::Arc<Bridges>,
-    /// The time.
+    /// The time, which all replicas should agree on ([`shared_time`]).
     pub clock: Clock,
     /// Where committed frames are announced.
     pub feed: Feed,

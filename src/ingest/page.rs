@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     db::{
-        Connection, plans,
+        Connection, Prepared, plans,
         rooms::{self, Room},
     },
     matrix::{bridges::Bridges, decode},
@@ -23,6 +23,7 @@ use crate::{
 /// When a statement fails; nothing of the transaction may be kept then.
 pub async fn store_page(
     conn: &mut Connection,
+    prepared: Prepared,
     bridges: &Bridges,
     room_id: &str,
     mut batch: Batch,
@@ -34,5 +35,8 @@ pub async fn store_page(
     let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
     let frames = frames(known.get(room_id));
     letters::settle(conn, room_id, &batch).await?;
-    store(conn, bridges, batch, known, frames).await
+    store(conn, prepared, bridges, batch, known, frames, async |_| {
+        Ok(())
+    })
+    .await
 }

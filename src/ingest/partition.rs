@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{db::rooms::Room, fold::state, model::incoming::IncomingEvent};
+use super::tally::{self, Tally};
+use crate::{db::rooms::Room, fold::state, meters::EventOutcome, model::incoming::IncomingEvent};
 
 /// The events of a batch, sorted by what may be kept of them.
 #[derive(Debug, Default, PartialEq)]
@@ -13,6 +14,15 @@ pub struct Partition {
     pub redactions: Vec<IncomingEvent>,
     /// Rooms to resolve: unknown ones, and those whose mapping may have changed.
     pub discover: BTreeSet<String>,
+    /// How many there were of no ingested room.
+    pub(super) elsewhere: Tally,
+}
+
+impl Partition {
+    fn count_elsewhere(&mut self, event: &IncomingEvent) {
+        self.elsewhere
+            .add(tally::kind(event), EventOutcome::Elsewhere, 1);
+    }
 }
 
 /// Sorts a batch. Of a room without a customer nothing but its id goes on.
@@ -24,6 +34,7 @@ pub fn partition(events: Vec<IncomingEvent>, rooms: &HashMap<String, Room>) -> P
         let decides = event.state_key.is_some() && state::decides_mapping(&event.kind);
         match room {
             None => {
+                parts.count_elsewhere(&event);
                 parts.discover.insert(event.room_id);
             }
             Some(room) if room.takes(event.received_at) => {
@@ -39,6 +50,8 @@ pub fn partition(events: Vec<IncomingEvent>, rooms: &HashMap<String, Room>) -> P
                 }
                 if room.mapped.is_some() && event.kind == "m.room.redaction" {
                     parts.redactions.push(event);
+                } else {
+                    parts.count_elsewhere(&event);
                 }
             }
         }
@@ -94,6 +107,7 @@ mod tests {
                 conversation_id: new_id(),
             }),
             enabled: true,
+            is_fresh: false,
             grants: open.map(grant).into_iter().collect(),
         }
     }

@@ -39,6 +39,11 @@ pub(super) struct Updated {
 }
 
 impl Touched {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by.is_empty()
+    }
+
     fn gained(&mut self, related: Vec<Related>) {
         for one in related.into_iter().filter(|one| one.shows) {
             let by = self.by.entry((one.room_id, one.target_event_id));
@@ -112,15 +117,23 @@ impl Touched {
 
 /// Stores edits and reactions, before the messages: what is known to be an edit is none.
 /// Adds the new edits to what is `gone`: there are neither edits of nor reactions to them.
+/// What was taken for redacted messages, and now turns out to be edits, is deleted; returns
+/// the conversations that lost one.
 pub(super) async fn store(
     conn: &Connection,
     placed: &Placed,
     gone: &mut Gone,
-) -> QueryResult<Touched> {
+) -> QueryResult<(Touched, Vec<Uuid>)> {
     let mut touched = Touched::default();
-    let (edited, reacted) = try_join(
+    let (rooms, events): (Vec<_>, Vec<_>) = placed
+        .edits
+        .iter()
+        .map(|edit| (edit.room_id.clone(), edit.event_id.clone()))
+        .unzip();
+    let (edited, reacted, no_messages) = try_join3(
         versions::insert(conn, &placed.edits),
         reactions::insert(conn, &placed.reactions),
+        messages::forget_edits(conn, &rooms, &events),
     )
     .await?;
     for edit in &edited {
@@ -129,21 +142,7 @@ pub(super) async fn store(
     touched.new = edited.len() + reacted.len();
     touched.gained(edited);
     touched.gained(reacted);
-    Ok(touched)
-}
-
-/// Deletes what was taken for redacted messages, and now turns out to be edits;
-/// returns the conversations that lost one.
-pub(super) async fn forget_edits(conn: &Connection, placed: &Placed) -> QueryResult<Vec<Uuid>> {
-    if placed.edits.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (rooms, events): (Vec<_>, Vec<_>) = placed
-        .edits
-        .iter()
-        .map(|edit| (edit.room_id.clone(), edit.event_id.clone()))
-        .unzip();
-    messages::forget_edits(conn, &rooms, &events).await
+    Ok((touched, no_messages))
 }
 
 /// Stores the files of messages and edits.

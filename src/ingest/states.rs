@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        Connection, conversations, grants, kin, merge,
+        Connection, conversations,
+        former::{self, Moved},
+        grants, kin, media,
+        merge::{self, Merged},
+        rooms::{self, Known},
         state::{self, Person, Touched},
         viewers::{self, View},
         walks,
@@ -32,7 +36,7 @@ pub struct Derived {
 
 /// Adds state events to their sets and derives everything again that they touch.
 /// `pruned` are those whose content a redaction has just taken. The caller holds
-/// the rooms' locks.
+/// the rooms' locks, and has `known` them since.
 ///
 /// # Errors
 ///
@@ -42,6 +46,7 @@ pub async fn apply(
     bridges: &Bridges,
     states: &[State],
     pruned: Vec<Touched>,
+    known: &Known,
 ) -> QueryResult<Derived> {
     let mut touched = if states.is_empty() {
         Vec::new()
@@ -67,13 +72,27 @@ pub async fn apply(
     let access_changed = !changed.is_empty();
     let opened = changed.iter().filter(|change| change.opened);
     let opened = distinct(opened.map(|change| change.room_id.clone()));
-    let views = derive(conn, bridges, &rooms, &people, views(&changed)).await?;
+    let of = Places {
+        rooms: &rooms,
+        people: &people,
+        known,
+    };
+    let views = derive(conn, bridges, &of, views(&changed)).await?;
     Ok(Derived {
         removed: Vec::new(),
         changed: views,
         access_changed,
         opened,
     })
+}
+
+/// Of what is derived again.
+struct Places<'a> {
+    rooms: &'a [String],
+    /// Room and Matrix id.
+    people: &'a [(String, String)],
+    /// The rooms with their conversations.
+    known: &'a Known,
 }
 
 /// Derives the conversations of these rooms again, and for these viewers what they
@@ -85,19 +104,32 @@ pub async fn apply(
 async fn derive(
     conn: &mut Connection,
     bridges: &Bridges,
-    rooms: &[String],
-    people: &[(String, String)],
+    &Places {
+        rooms,
+        people,
+        known,
+    }: &Places<'_>,
     access: Vec<View>,
 ) -> QueryResult<Vec<View>> {
-    let mut changed = BTreeSet::new();
+    let (mut changed, mut pictures) = (BTreeSet::new(), Vec::new());
     if !people.is_empty() {
-        let people = with_external_ids(conn, bridges, rooms, people).await?;
-        changed.extend(state::derive_participants(conn, &people).await?);
+        let people = with_external_ids(bridges, people, known);
+        let derived = state::derive_participants(conn, &people).await?;
+        changed.extend(derived.conversations);
+        pictures.extend(derived.pictures);
     }
     changed.extend(state::derive_memberships(conn, rooms).await?);
-    changed.extend(state::derive_conversations(conn, rooms).await?);
-    let conversations = conversations_of(conn, rooms).await?;
-    let mut views = derive_people(conn, bridges, &conversations, changed).await?;
+    let derived = state::derive_conversations(conn, rooms).await?;
+    changed.extend(derived.conversations);
+    pictures.extend(derived.pictures);
+    let conversations = conversations_of(rooms, known);
+    let moved = Moved {
+        people,
+        views: &access,
+    };
+    let mut views = derive_people(conn, bridges, &conversations, changed, moved).await?;
+    // Whoever has left just now is still shown what was replaced after it.
+    media::forget_unused(conn, &pictures).await?;
     viewers::recount(conn, &access).await?;
     views.extend(access);
     views.sort();
@@ -113,8 +145,8 @@ fn views(changed: &[grants::Changed]) -> Vec<View> {
     changed.iter().map(view).collect()
 }
 
-/// Decides again who is nobody in these conversations, and what they are called.
-/// Returns the viewers of those that have `changed`, by this or before.
+/// Decides again who is nobody in these conversations, what they are called, and what they
+/// were to whoever has left. Returns the viewers of those that have `changed`, by this or before.
 ///
 /// # Errors
 ///
@@ -124,9 +156,11 @@ pub(super) async fn derive_people(
     bridges: &Bridges,
     conversations: &[Uuid],
     mut changed: BTreeSet<Uuid>,
+    moved: Moved<'_>,
 ) -> QueryResult<Vec<View>> {
     let services: Vec<_> = bridges.services().map(str::to_owned).collect();
     changed.extend(state::derive_services(conn, conversations, &services).await?);
+    former::derive(conn, conversations, moved).await?;
     let (turned, renamed) = viewers::derive_titles(conn, conversations).await?;
     changed.extend(turned);
     let renamed: BTreeSet<_> = renamed.into_iter().collect();
@@ -192,7 +226,7 @@ pub async fn map_and_merge(
     if gone.is_empty() {
         return map(conn, bridges, &rooms).await;
     }
-    let removed = merge::merge(conn, *stays, gone).await?;
+    let Merged { removed, pictures } = merge::merge(conn, *stays, gone).await?;
     conversations::ensure(conn, &rooms, &bridges.networks()).await?;
     let leading = conversations::leading(conn, *stays).await?;
     let merged = Derived {
@@ -201,7 +235,9 @@ pub async fn map_and_merge(
         access_changed: true,
         opened: Vec::new(),
     };
-    settle(conn, bridges, &rooms, leading, merged).await
+    let derived = settle(conn, bridges, &rooms, leading, merged).await?;
+    media::forget_unused(conn, &pictures).await?;
+    Ok(derived)
 }
 
 /// Brings grants to what members say, and derives the conversations of these rooms
@@ -222,47 +258,41 @@ async fn settle(
     let access_changed = before.access_changed || !changed.is_empty();
     let mut access = before.changed;
     access.extend(views(&changed));
+    let all = distinct(rooms.iter().cloned().chain(led.iter().cloned()));
+    let known = rooms::load(conn, &all).await?;
     // Another room leads: that is shown.
-    let moved = conversations_of(conn, &led).await?;
+    let moved = conversations_of(&led, &known);
     access.extend(viewers::of(conn, &moved).await?);
-    let rooms = distinct(rooms.iter().cloned().chain(led));
+    let of = Places {
+        rooms: &all,
+        people: &people,
+        known: &known,
+    };
     Ok(Derived {
         removed: before.removed,
-        changed: derive(conn, bridges, &rooms, &people, access).await?,
+        changed: derive(conn, bridges, &of, access).await?,
         access_changed,
         opened: Vec::new(),
     })
 }
 
-async fn with_external_ids(
-    conn: &mut Connection,
-    bridges: &Bridges,
-    rooms: &[String],
-    people: &[(String, String)],
-) -> QueryResult<Vec<Person>> {
-    let loaded = crate::db::rooms::load(conn, rooms).await?;
+fn with_external_ids(bridges: &Bridges, people: &[(String, String)], known: &Known) -> Vec<Person> {
     let external_id = |room_id: &str, user_id: &str| {
-        let mapped = loaded.get(room_id)?.mapped.as_ref()?;
+        let mapped = known.get(room_id)?.mapped.as_ref()?;
         bridges.external_id(&mapped.bridge_id, user_id)
     };
-    Ok(people
-        .iter()
-        .map(|(room_id, user_id)| Person {
-            external_id: external_id(room_id, user_id),
-            room_id: room_id.clone(),
-            user_id: user_id.clone(),
-        })
-        .collect())
+    let person = |(room_id, user_id): &(String, String)| Person {
+        external_id: external_id(room_id, user_id),
+        room_id: room_id.clone(),
+        user_id: user_id.clone(),
+    };
+    people.iter().map(person).collect()
 }
 
-async fn conversations_of(conn: &mut Connection, rooms: &[String]) -> QueryResult<Vec<Uuid>> {
-    let loaded = crate::db::rooms::load(conn, rooms).await?;
-    let ids: BTreeSet<_> = loaded
-        .values()
-        .filter_map(|room| room.mapped.as_ref())
-        .map(|mapped| mapped.conversation_id)
-        .collect();
-    Ok(ids.into_iter().collect())
+fn conversations_of(rooms: &[String], known: &Known) -> Vec<Uuid> {
+    let mapped = rooms.iter().filter_map(|id| known.get(id)?.mapped.as_ref());
+    let ids: BTreeSet<_> = mapped.map(|mapped| mapped.conversation_id).collect();
+    ids.into_iter().collect()
 }
 
 fn distinct(ids: impl Iterator<Item = String>) -> Vec<String> {

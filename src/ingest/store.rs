@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{try_join, try_join3, try_join4};
 use serde_json::Map;
 use uuid::Uuid;
 
@@ -11,17 +12,19 @@ use super::{
     announce,
     facts::{Facts, Placed},
     reads, relations, states,
+    tally::Tally,
 };
 use crate::{
     db::{
-        Connection,
+        Connection, Prepared,
         dead_letters::{self, DeadLetter},
-        jobs, messages, participants,
+        former, jobs, messages, participants,
         redactions::{self, Gone},
         rooms::{self, Room},
         state, stream, viewers,
     },
     matrix::bridges::Bridges,
+    meters::{Timer, meters},
     model::{
         frame::{Frame, FrameKind},
         incoming::IncomingEvent,
@@ -46,30 +49,45 @@ pub struct Stored {
     pub new_messages: usize,
     /// How many messages, edits, reactions and redactions were.
     pub new_events: usize,
+    /// How many edits and reactions were new.
+    pub(super) new_relations: usize,
+    /// How many redactions were new.
+    pub(super) new_redactions: usize,
     /// How many dead letters were new.
     pub dead_letters: usize,
     /// Whether jobs were queued.
     pub jobs_queued: bool,
     /// How far the viewers' streams go now.
     pub heads: Vec<stream::Head>,
+    /// What its events were.
+    pub(super) tally: Tally,
+    /// When the homeserver received the first of the new messages that are not history.
+    pub(super) live: Option<DateTime<Utc>>,
 }
 
 /// Stores a batch inside the caller's transaction. The caller has locked the
 /// batch's rooms, before anything else, and `known` them since; the viewers'
-/// positions are locked last. `frames` go out before the batch's own.
+/// positions are locked last. `frames` go out before the batch's own. `end` is joined with
+/// the last statements, as the last one: it ends the transaction, or does nothing. The
+/// connection has its statements `_prepared`, so that none overtakes another.
 ///
 /// # Errors
 ///
 /// When a statement fails; nothing of the transaction may be kept then.
 pub(super) async fn store(
     conn: &mut Connection,
+    _prepared: Prepared,
     bridges: &Bridges,
     batch: Batch,
     mut known: HashMap<String, Room>,
     mut frames: Vec<Frame>,
+    end: impl AsyncFnOnce(&Connection) -> QueryResult<()>,
 ) -> QueryResult<Stored> {
     let room_ids: Vec<_> = batch.rooms().into_iter().collect();
+    let timer = Timer::new(&meters().fold_seconds);
     let (facts, mut discover) = Facts::of(batch, &known);
+    drop(timer);
+    let tally = facts.tally;
     let (in_rooms, redacted) = facts.redacted();
     let redacted = (in_rooms.as_slice(), redacted.as_slice());
     let (new_redactions, pruned) = try_join(
@@ -77,7 +95,7 @@ pub(super) async fn store(
         state::prune_redacted(conn, redacted),
     )
     .await?;
-    let derived = states::apply(conn, bridges, &facts.states, pruned).await?;
+    let derived = states::apply(conn, bridges, &facts.states, pruned, &known).await?;
     // What was received before is for whoever has gained access as well.
     discover.extend(derived.opened.iter().cloned());
     let jobs_queued = queue_discovery(conn, &discover).await?;
@@ -87,41 +105,46 @@ pub(super) async fn store(
     let dead_letters = dead_letters::insert(conn, &facts.dead).await?;
     let beside_messages = facts.beside_messages();
     let placed = facts.place(&known, bridges);
+    // Which no statement here writes: they may be read at any time.
+    let waiting = reads::waiting(conn, &beside_messages, &known, bridges);
+    let (written, waiting) = try_join(write(conn, &placed, redacted), waiting).await?;
     let Written {
+        new_speakers,
         stored,
-        new_relations,
+        touched,
         redacted,
-        updated,
-    } = write(conn, bridges, &placed, redacted).await?;
-    let waiting = reads::waiting(conn, &beside_messages, &known, bridges).await?;
+        no_messages,
+    } = written;
+    if !new_speakers.is_empty() {
+        // No frame for it: the message that brought them carries its sender.
+        let moved = former::Moved::default();
+        states::derive_people(conn, bridges, &new_speakers, BTreeSet::new(), moved).await?;
+    }
 
+    let conn = &*conn;
+    let new_relations = touched.new;
     let told = announce::announce(&stored, &known, bridges);
-    let (updates, recount) = announce::updated(&redacted, updated, &known, bridges);
+    let (unsent, recount) = announce::taken(&redacted, &known, bridges);
+    let only_adds = touched.is_empty()
+        && told.reads.is_empty()
+        && waiting.is_empty()
+        && recount.is_empty()
+        && no_messages.is_empty()
+        && counts_once(&told.seen);
     frames.extend(derived.changed.into_iter().map(conversation_updated));
     frames.extend(told.frames);
     frames.extend(told.history.into_iter().map(conversation_updated));
-    frames.extend(updates);
-    // What was known already is no sign of life.
-    let news = !stored.is_empty() || !frames.is_empty();
-    let active: Vec<_> = room_ids
-        .into_iter()
-        .filter(|room_id| news && known.get(room_id).is_some_and(Room::is_ingested))
-        .collect();
-    let reads = Reads {
-        seen: told.seen,
-        own: told.reads,
-        waiting,
-        recount,
-    };
-    let heads = if reads.only_add() {
-        let ((), (), heads) = try_join3(
-            viewers::add(conn, &reads.seen),
-            rooms::touch(conn, &active),
-            stream::append(conn, &frames),
-        )
-        .await?;
-        heads
-    } else {
+    frames.extend(unsent);
+    if !only_adds {
+        let add = viewers::add(conn, &told.seen, &told.reads);
+        let (updated, uncounted) = try_join(touched.derive(conn, &stored), add).await?;
+        frames.extend(announce::changed(updated, &redacted, &known, bridges));
+        let reads = Reads {
+            waiting,
+            recount,
+            uncounted,
+            no_messages,
+        };
         frames.extend(
             reads
                 .count(conn)
@@ -129,10 +152,27 @@ pub(super) async fn store(
                 .into_iter()
                 .map(conversation_updated),
         );
-        let end = try_join(rooms::touch(conn, &active), stream::append(conn, &frames));
-        end.await?.1
+    }
+    // What was known already is no sign of life.
+    let news = !stored.is_empty() || !frames.is_empty();
+    let is_stale = |room: &Room| room.is_ingested() && !room.is_fresh;
+    let active: Vec<_> = room_ids
+        .into_iter()
+        .filter(|room_id| news && known.get(room_id).is_some_and(is_stale))
+        .collect();
+    let add = async {
+        let seen = if only_adds { &told.seen[..] } else { &[] };
+        viewers::add(conn, seen, &[]).await
     };
+    let touch = rooms::touch(conn, &active);
+    let (_, (), heads, ()) =
+        try_join4(add, touch, stream::append(conn, &frames), end(conn)).await?;
+    let live = stored.iter().filter(|message| !message.historical);
     Ok(Stored {
+        live: live.map(|message| message.received_at).min(),
+        tally,
+        new_relations,
+        new_redactions,
         new_messages: stored.len(),
         new_events: stored.len() + new_relations + new_redactions,
         dead_letters,
@@ -141,32 +181,39 @@ pub(super) async fn store(
     })
 }
 
-/// What viewers have got, and what of it they have read.
+/// Whether of each viewer at most one message counts: a read marker is before or behind it, and
+/// nothing has to be counted again.
+fn counts_once(seen: &[viewers::Seen]) -> bool {
+    let mut counted = BTreeSet::new();
+    let mut counting = seen.iter().filter(|message| message.counts);
+    counting.all(|message| counted.insert(&message.view))
+}
+
+/// What viewers have read, beside by what they wrote or had read before it came; and whose
+/// unread messages have to be counted again.
 struct Reads {
-    seen: Vec<viewers::Seen>,
-    /// By messages of their own, or receipts that came before their messages.
-    own: Vec<viewers::ReadThrough>,
     /// By receipts that came before other events.
     waiting: Vec<viewers::ReadThrough>,
     /// Of whom a message was taken, which may have been unread.
     recount: Vec<viewers::View>,
+    /// Who has read past only a part of what was there.
+    uncounted: Vec<viewers::View>,
+    /// Conversations that lost what turned out to be no message.
+    no_messages: Vec<Uuid>,
 }
 
 impl Reads {
-    fn only_add(&self) -> bool {
-        self.own.is_empty() && self.waiting.is_empty() && self.recount.is_empty()
-    }
-
-    /// Counts one step after the other: statements that go out together may overtake
-    /// one that is not prepared yet, and each of these counts what those before it did.
+    /// Counts one step after the other, since each counts what those before it did.
     /// Returns whose unread count is another one by what no frame tells.
     async fn count(self, conn: &Connection) -> QueryResult<BTreeSet<viewers::View>> {
-        viewers::add(conn, &self.seen).await?;
         let waiting = self.waiting.iter().map(|read| &read.view);
         let untold: BTreeSet<_> = waiting.chain(&self.recount).cloned().collect();
-        let reads: Vec<_> = self.own.into_iter().chain(self.waiting).collect();
-        let mut changed = viewers::read_through(conn, &reads).await?;
-        changed.extend(viewers::recount_unread(conn, &self.recount).await?);
+        let recount: Vec<_> = self.recount.into_iter().chain(self.uncounted).collect();
+        let mut changed = viewers::read_through(conn, &self.waiting).await?;
+        changed.extend(viewers::recount_unread(conn, &recount).await?);
+        if !self.no_messages.is_empty() {
+            viewers::recount_all(conn, &self.no_messages).await?;
+        }
         Ok(changed
             .into_iter()
             .filter(|view| untold.contains(view))
@@ -176,16 +223,18 @@ impl Reads {
 
 /// What the writing of messages and of what is about them has changed.
 struct Written {
+    /// Conversations in which somebody spoke for the first time.
+    new_speakers: Vec<Uuid>,
     stored: Vec<messages::Stored>,
-    /// Edits and reactions.
-    new_relations: usize,
+    /// Messages whose edits and reactions are others.
+    touched: relations::Touched,
     redacted: Vec<messages::Stored>,
-    updated: Vec<relations::Updated>,
+    /// Conversations that lost what turned out to be no message.
+    no_messages: Vec<Uuid>,
 }
 
 async fn write(
-    conn: &mut Connection,
-    bridges: &Bridges,
+    conn: &Connection,
     placed: &Placed,
     redacted: (&[String], &[String]),
 ) -> QueryResult<Written> {
@@ -193,33 +242,25 @@ async fn write(
     for (room_id, event_id) in redacted.0.iter().zip(redacted.1) {
         gone.add(room_id, event_id, true);
     }
-    // Before the messages, in a step of its own: statements that go out together may
-    // overtake one that is not prepared yet.
-    let mut touched = relations::store(conn, placed, &mut gone).await?;
-    let no_messages = relations::forget_edits(conn, placed).await?;
-    let (new_speakers, stored, taken) = try_join3(
+    // In this order: what is known to be an edit is no message, and a message says whether
+    // edits and reactions have waited for it.
+    let relations = relations::store(conn, placed, &mut gone);
+    let messages = try_join3(
         participants::ensure_speakers(conn, &placed.speakers),
         messages::insert(conn, &placed.messages),
         messages::redact(conn, redacted),
-    )
-    .await?;
-    if !new_speakers.is_empty() {
-        // No frame for it: the message that brought them carries its sender.
-        states::derive_people(conn, bridges, &new_speakers, BTreeSet::new()).await?;
-    }
+    );
+    let ((mut touched, no_messages), (new_speakers, stored, taken)) =
+        try_join(relations, messages).await?;
     relations::attach(conn, placed).await?;
     relations::redact(conn, &gone, &mut touched).await?;
     touched.awaited(&stored);
-    let new_relations = touched.new;
-    let updated = touched.derive(conn, &stored).await?;
-    if !no_messages.is_empty() {
-        viewers::recount_all(conn, &no_messages).await?;
-    }
     Ok(Written {
+        new_speakers,
         stored,
-        new_relations,
+        touched,
         redacted: taken,
-        updated,
+        no_messages,
     })
 }
 

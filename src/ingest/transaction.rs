@@ -1,9 +1,8 @@
 //! A pushed transaction: 200 means committed.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use diesel_async::AsyncConnection as _;
-use futures_util::future::try_join;
+use futures_util::future::try_join4;
 use serde_json::value::RawValue;
 
 use super::{Batch, Ingest, Stored, ephemeral::Passing, letters, store};
@@ -11,12 +10,13 @@ use crate::{
     db::{
         self,
         ledger::{self, Recorded},
-        plans, rooms,
+        rooms::{self, Room},
     },
     matrix::{
         decode,
         transaction::{BadTransaction, Transaction},
     },
+    meters::{Timer, meters},
 };
 
 /// Synapse waits 60 s for the answer: what takes longer than this is given up,
@@ -56,23 +56,38 @@ impl Ingest {
     ///
     /// [`Refused`], and then nothing of it has been kept.
     pub async fn transaction(&self, transaction_id: &str, body: &[u8]) -> Result<(), Refused> {
+        let timer = Timer::new(&meters().transaction_seconds);
+        let taken = self.take_in(transaction_id, body).await;
+        drop(timer);
+        let outcome = match &taken {
+            Ok(outcome) => outcome,
+            Err(Refused::Bad(_)) => "malformed",
+            Err(Refused::TimedOut) => "timeout",
+            Err(Refused::Unavailable(_)) => "unavailable",
+        };
+        meters().transactions.of(outcome).increment(1);
+        taken.map(drop)
+    }
+
+    /// Takes it in, and says in a word what that came to.
+    async fn take_in(&self, transaction_id: &str, body: &[u8]) -> Result<&'static str, Refused> {
         let transaction = Transaction::parse(body)?;
         let decoded = self.decode(&transaction.events);
         let digest = transaction.digest(decoded.event_ids.iter().map(Option::as_ref));
         let passing = Passing::decode(&transaction.ephemeral);
         let events = transaction.events.len();
-        metrics::counter!("tributary_events_received_total").increment(events as u64);
         if decoded.unreadable > 0 {
             tracing::warn!(
                 transaction_id,
                 count = decoded.unreadable,
                 "unreadable events in a push"
             );
-            metrics::counter!("tributary_unreadable_events_total")
+            meters()
+                .unreadable_events
                 .increment(decoded.unreadable as u64);
         }
         if events == 0 && passing.is_empty() {
-            return Ok(());
+            return Ok("empty");
         }
         let commit = async {
             let mut batch = decoded.batch;
@@ -91,11 +106,12 @@ impl Ingest {
         let stored = tokio::time::timeout(PATIENCE, commit)
             .await
             .map_err(|_| Refused::TimedOut)??;
-        if let Some(stored) = stored {
-            self.after_commit(transaction_id, &stored);
-            self.pass_on(&passing).await;
-        }
-        Ok(())
+        let Some(stored) = stored else {
+            return Ok("repeated");
+        };
+        self.after_commit(transaction_id, &stored);
+        self.pass_on(&passing).await;
+        Ok("stored")
     }
 
     async fn commit(
@@ -110,33 +126,66 @@ impl Ingest {
         room_ids.extend(passing.rooms());
         let room_ids: Vec<_> = room_ids.into_iter().collect();
         let mut conn = self.db.get().await?;
-        let stored = conn
-            .transaction(async |conn| {
-                // The ledger before the locks, whatever this connection has prepared:
-                // a repetition waits there, holding nothing that the first one wants.
-                let ((), recorded) = try_join(
-                    plans::steady(conn),
-                    ledger::record(conn, transaction_id, digest, events),
-                )
-                .await?;
-                match recorded {
-                    Recorded::Again => return Ok(None),
-                    Recorded::IdReused => {
-                        tracing::warn!(
-                            transaction_id,
-                            "a transaction id came again with other events"
-                        );
-                    }
-                    Recorded::New => {}
+        let prepared = conn.prepare().await?;
+        // The locks before all else, and those before them, need not be prepared, so nothing
+        // overtakes them. A repetition has the same rooms: it waits there, or at the ledger,
+        // for a first one that wants nothing of what it holds.
+        let first = try_join4(
+            conn.begin(),
+            rooms::lock(&conn, &room_ids),
+            ledger::record(&conn, transaction_id, digest, events),
+            rooms::load(&conn, &room_ids),
+        );
+        let stored = match first.await {
+            Ok(((), (), Recorded::Again, _)) => Ok(None),
+            Ok(((), (), recorded, known)) => {
+                if recorded == Recorded::IdReused {
+                    tracing::warn!(
+                        transaction_id,
+                        "a transaction id came again with other events"
+                    );
                 }
-                let known = rooms::lock_and_load(conn, &room_ids).await?;
-                let extra = passing.store(conn, &self.bridges, &known).await?;
-                store(conn, &self.bridges, batch, known, extra)
+                self.store(&mut conn, prepared, batch, passing, known)
                     .await
                     .map(Some)
-            })
-            .await?;
-        Ok(stored)
+            }
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(Some(stored)) => {
+                conn.has_ended();
+                Ok(Some(stored))
+            }
+            refused => {
+                // A connection that cannot even do this does not go back.
+                let rolled_back = conn.roll_back().await;
+                let nothing = refused?;
+                rolled_back?;
+                Ok(nothing)
+            }
+        }
+    }
+
+    /// Stores it, and commits along with the last statements.
+    async fn store(
+        &self,
+        conn: &mut db::Connection,
+        prepared: db::Prepared,
+        batch: Batch,
+        passing: &Passing,
+        known: HashMap<String, Room>,
+    ) -> db::Result<Stored> {
+        let extra = passing.store(conn, &self.bridges, &known).await?;
+        store(
+            conn,
+            prepared,
+            &self.bridges,
+            batch,
+            known,
+            extra,
+            db::commit,
+        )
+        .await
     }
 
     fn after_commit(&self, transaction_id: &str, stored: &Stored) {
@@ -146,15 +195,15 @@ impl Ingest {
                 count = stored.dead_letters,
                 "events became dead letters"
             );
-            metrics::counter!("tributary_dead_letters_total").increment(stored.dead_letters as u64);
         }
+        stored.measure(self.clock.now());
         self.announce(stored);
     }
 
     /// Tells this replica's sockets, the others, and the jobs. None of it can fail
     /// what is committed: whoever misses the hint finds the rows by polling.
     pub(super) fn announce(&self, stored: &Stored) {
-        metrics::counter!("tributary_messages_stored_total").increment(stored.new_messages as u64);
+        stored.count();
         if stored.jobs_queued {
             self.jobs.notify_one();
         }

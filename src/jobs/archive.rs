@@ -16,17 +16,20 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use self::trouble::Trouble;
-use super::{Handler, Lease, Outcome};
+use super::{Handler, Lease, Outcome, clear_media::STALE};
 use crate::{
     config,
     db::{
         self, Connection,
         jobs::Job,
-        media::archive::{self, Due, Settled},
+        media::{
+            archive::{self, Due, Settled},
+            objects,
+        },
     },
     ingest::Ingest,
     matrix::client::{Homeserver, Retry},
@@ -61,6 +64,9 @@ pub struct Rhythm {
     pub max_attempts: u32,
     /// How long one file may take, from the first byte to the last.
     pub patience: Duration,
+    /// How long what somebody has begun who lost the job may still have an effect on the
+    /// store: after that it is cleared.
+    pub after_a_kill: Duration,
 }
 
 impl Default for Rhythm {
@@ -71,6 +77,7 @@ impl Default for Rhythm {
             first_pause: Duration::from_secs(5),
             max_attempts: 10,
             patience: Duration::from_mins(30),
+            after_a_kill: Duration::from_mins(2),
         }
     }
 }
@@ -154,6 +161,9 @@ impl Handler for Archive {
             lease,
             tally: Tally::of(&job.progress),
         };
+        if let Err(error) = self.inherit().await {
+            return retry(error.to_string(), None);
+        }
         let mut copying = FuturesUnordered::new();
         let mut in_hand = BTreeSet::new();
         let mut pause = None;
@@ -209,6 +219,14 @@ fn through() -> Outcome {
 }
 
 impl Archive {
+    /// There is one such job at a time: whoever began an upload has been killed, or has lost
+    /// the job. A part of a file that has been erased since must not be there for long.
+    async fn inherit(&self) -> Result<(), db::Error> {
+        let age = STALE.saturating_sub(self.rhythm.after_a_kill);
+        let conn = self.ingest.db.get().await?;
+        Ok(objects::age_uploads(&conn, age.as_secs_f64()).await?)
+    }
+
     /// As many files as there are free places.
     async fn due(&self, in_hand: &BTreeSet<Uuid>) -> Result<Vec<Due>, db::Error> {
         let free = self.config.concurrent.saturating_sub(in_hand.len());
@@ -224,9 +242,7 @@ impl Archive {
     /// One try at a file, and what is to be written down of it.
     async fn copy(&self, file: Due, run: &Run<'_>) -> (Uuid, Tried) {
         let id = file.id;
-        // What is broken off in the middle is left to be cleared.
-        let fetched = timeout(self.rhythm.patience, self.fetch(&file)).await;
-        let tried = match fetched.unwrap_or(Err(Trouble::Slow)) {
+        let tried = match self.fetch(&file).await {
             Ok(fetched) => self.keep(&file, fetched, run).await,
             Err(trouble) => self.after(&file, trouble, run).await,
         };

@@ -8,6 +8,7 @@ use crate::{
     accounts::{Accounts, Confirmed, Error, Question},
     db::jobs::Job,
     matrix::provisioning::{Login, Provisioning, Unanswered},
+    meters::{Timer, meters},
 };
 
 /// How often to ask again because something else was heard meanwhile.
@@ -59,15 +60,15 @@ impl AskBridge {
             matrix_user_id,
             ..
         } = question;
+        let timer = Timer::new(&meters().bridge_call_seconds);
         let logins = self.provisioning.logins(bridge_id, matrix_user_id).await;
+        drop(timer);
         let outcome = match &logins {
             Ok(_) => "answered",
             Err(Unanswered::Silent(_)) => "silent",
             Err(Unanswered::Refused(_)) => "refused",
         };
-        let bridge = bridge_id.clone();
-        metrics::counter!("tributary_bridge_questions_total", "bridge" => bridge, "outcome" => outcome)
-            .increment(1);
+        meters().bridge_calls.of(bridge_id).of(outcome).increment(1);
         logins
     }
 }

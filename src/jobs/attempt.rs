@@ -6,15 +6,18 @@ use diesel_async::AsyncConnection as _;
 use futures_util::FutureExt as _;
 use tokio::{
     select,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use super::{Lease, Outcome, Timing, Waker, backoff, handler::Kind};
-use crate::db::{
-    Database,
-    jobs::{self, End, Ended, Held, Job},
+use crate::{
+    db::{
+        Database,
+        jobs::{self, End, Ended, Held, Job},
+    },
+    meters::meters,
 };
 
 /// The longest pause between two tries.
@@ -34,6 +37,14 @@ impl Attempt {
     /// Ends within the grace after the program was told to stop, and once more
     /// that for writing down the outcome.
     pub(super) async fn make(self) {
+        let span = tracing::info_span!(
+            "job", id = %self.job.id, kind = %self.job.kind, key = %self.job.key
+        );
+        self.try_it().instrument(span).await;
+    }
+
+    async fn try_it(self) {
+        let began = Instant::now();
         let outcome = if self.is_worn_out(self.job.attempts) {
             // A job that takes the program down with it never gets to say so.
             Outcome::Failed {
@@ -44,8 +55,11 @@ impl Attempt {
         };
         info!(
             job.id = %self.job.id, job.kind = %self.job.kind, job.key = %self.job.key,
-            job.outcome = ?outcome, "job tried"
+            job.outcome = ?outcome, took_ms = began.elapsed().as_millis(), "job tried"
         );
+        let kind = self.job.kind.as_str();
+        meters().job_seconds.of(kind).record(began.elapsed());
+        meters().job_tries.of(kind, outcome.word()).increment(1);
         self.settle(&outcome).await;
     }
 
@@ -71,7 +85,7 @@ impl Attempt {
             match self.renew().await {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => warn!(job.id = %self.job.id, %error, "lease not renewed"),
+                Err(error) => warn!(%error, "lease not renewed"),
             }
         }
         lease.lose();
@@ -94,7 +108,7 @@ impl Attempt {
         let recorded = timeout(self.timing.lease, async {
             let mut failures = 0;
             while let Err(error) = self.record(outcome).await {
-                warn!(job.id = %self.job.id, %error, "job outcome not recorded");
+                warn!(%error, "job outcome not recorded");
                 failures += 1;
                 sleep(backoff::pause(failures, self.timing.lease / 3)).await;
             }

@@ -14,12 +14,18 @@ use tokio::time::Instant;
 
 use self::page::Page;
 pub use self::progress::{Left, Progress, Span};
-use super::{AfterCommit, Handler, Lease, Outcome, eyes::Eyes, retry};
+use super::{
+    AfterCommit, Handler, Lease, Outcome,
+    endless::{ENDLESS, Patience},
+    eyes::Eyes,
+    retry,
+};
 use crate::{
     db::{self, Connection, jobs::Job, rooms, walks},
     fold,
     ingest::{self, Ingest},
     matrix::client::{ClientError, Homeserver, MessagesPage},
+    meters::meters,
 };
 
 /// The least time between two pages that are told; the end is told beside them, and
@@ -145,7 +151,7 @@ impl Backfill {
             self.page_size
         };
         let mut fetched = walk.fetch(&progress, first).await;
-        let mut is_over = false;
+        let (mut is_over, mut patience) = (false, Patience::new());
         loop {
             if let Some(interruption) = walk.lease.interruption() {
                 return Ok(interruption);
@@ -170,6 +176,13 @@ impl Backfill {
                 Err(error) => return Ok(retry(&error)),
             };
             let page = self.decode(walk, &progress, raw);
+            if page.messages > 0 {
+                patience.renew();
+            } else if page.end.is_some() && !patience.lasts(page.fetched) {
+                return Ok(Outcome::Failed {
+                    error: ENDLESS.to_owned(),
+                });
+            }
             let after = progress.after(&page);
             let ended = after.ended(&page);
             let (committed, next) = self.store(walk, page, &after).await?;
@@ -236,7 +249,9 @@ impl Backfill {
         }
     }
 
-    fn decode(&self, walk: &Walk<'_>, progress: &Progress, raw: MessagesPage) -> Page {
+    fn decode(&self, walk: &Walk<'_>, progress: &Progress, mut raw: MessagesPage) -> Page {
+        // Where a page leads back to itself, some homeservers say that there is no other.
+        raw.end = raw.end.filter(|end| progress.from.as_ref() != Some(end));
         let now = self.ingest.clock.now();
         let wanted = u64::from(walk.span.max_messages).saturating_sub(progress.messages);
         Page::decode(walk.room_id, raw, wanted, walk.span.cut(now), now)
@@ -252,10 +267,11 @@ impl Backfill {
         after: &Progress,
         told: bool,
     ) -> Result<Committed, db::Error> {
-        let ended = after.ended(&page);
+        let (ended, fetched) = (after.ended(&page), page.fetched);
         let cut = span.cut(self.ingest.clock.now());
         let mut forgotten = false;
         let mut conn = self.ingest.db.get().await?;
+        let prepared = conn.prepare().await?;
         let committed = conn
             .transaction(async |conn| {
                 let frames = |room: Option<&rooms::Room>| match room {
@@ -263,7 +279,9 @@ impl Backfill {
                     _ => Vec::new(),
                 };
                 let bridges = &self.ingest.bridges;
-                let stored = ingest::store_page(conn, bridges, room_id, page.batch, frames).await?;
+                let stored =
+                    ingest::store_page(conn, prepared, bridges, room_id, page.batch, frames)
+                        .await?;
                 let new = u64::try_from(stored.new_messages).unwrap_or(u64::MAX);
                 let progress = Progress {
                     stored: after.stored + new,
@@ -285,6 +303,11 @@ impl Backfill {
             .await;
         match committed {
             Ok((progress, stored)) => {
+                stored.count();
+                meters().backfill_pages.increment(1);
+                meters().backfill_events.increment(fetched);
+                let new = stored.new_messages as u64;
+                meters().backfill_messages.increment(new);
                 self.ingest.feed.advance(&stored.heads);
                 Ok(Committed::Stored(progress))
             }

@@ -202,7 +202,7 @@ impl Discover {
         if let Some(state) = look.state.filter(|_| is_ingested) {
             let states = state.kept();
             let applied =
-                ingest::apply_states(conn, &self.ingest.bridges, &states, members).await?;
+                ingest::apply_states(conn, &self.ingest.bridges, &states, members, &after).await?;
             derived.changed.extend(applied.changed);
             // Whoever has gained access since it was walked has more to see than was kept.
             if !was_ingested || walks::get(conn, look.room_id).await?.is_none() {

@@ -1,16 +1,24 @@
 //! What a kind of job is to the runner.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{
     self, Connection,
     jobs::{Held, Job},
 };
+
+/// A step that takes longer is worth a line: its lease is long renewed by then.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// Does the jobs of one kind.
 ///
@@ -65,12 +73,27 @@ pub enum Outcome {
     Stopped,
 }
 
+impl Outcome {
+    /// It in a word, without why.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Retry { .. } => "retry",
+            Self::Failed { .. } => "failed",
+            Self::LeaseLost => "lease_lost",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The right to work on a job, as long as nobody took it over or cancelled it.
 #[derive(Debug, Clone)]
 pub struct Lease {
     held: Held,
     lost: CancellationToken,
     stop: CancellationToken,
+    /// When the last step was done.
+    stepped: Arc<Mutex<Instant>>,
 }
 
 impl Lease {
@@ -81,6 +104,7 @@ impl Lease {
             held,
             lost: CancellationToken::new(),
             stop,
+            stepped: Arc::new(Mutex::new(Instant::now())),
         }
     }
 
@@ -101,6 +125,7 @@ impl Lease {
         if !ours {
             self.lose();
         }
+        self.step();
         Ok(ours)
     }
 
@@ -122,6 +147,17 @@ impl Lease {
             biased;
             () = self.lost.cancelled() => Outcome::LeaseLost,
             () = self.stop.cancelled() => Outcome::Stopped,
+        }
+    }
+
+    /// A step is done.
+    fn step(&self) {
+        let now = Instant::now();
+        // A panic elsewhere leaves a time behind, and no harm.
+        let mut stepped = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = now - std::mem::replace(&mut *stepped, now);
+        if took >= SLOW {
+            tracing::warn!(took_ms = took.as_millis(), "a slow step of a job");
         }
     }
 

@@ -17,7 +17,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection as _;
 use serde_json::{Map, Value};
 
-use super::{Handler, Lease, Outcome, eyes::Eyes, retry};
+use super::{
+    Handler, Lease, Outcome,
+    endless::{ENDLESS, Patience},
+    eyes::Eyes,
+    retry,
+};
 use crate::{
     db::{
         self, connection_rooms,
@@ -26,6 +31,7 @@ use crate::{
     },
     ingest::{self, Batch, Ingest},
     matrix::client::{ClientError, Homeserver, MessagesPage},
+    meters::meters,
 };
 
 /// Events asked for at once: most rooms have nothing new.
@@ -49,14 +55,23 @@ pub(super) fn since_link() -> Map<String, Value> {
     Map::from_iter([(SINCE_LINK.to_owned(), Value::Bool(true))])
 }
 
+fn since_of(job: &Job) -> Option<DateTime<Utc>> {
+    job.payload[reconcile::SINCE].as_str()?.parse().ok()
+}
+
 /// A comparison on its way.
 struct Walk<'a> {
     room_id: &'a str,
     /// What was received before is not for it.
     bound: DateTime<Utc>,
     begun: DateTime<Utc>,
+    /// When the page in hand came: the ages of its events are counted from there, and
+    /// the homeserver may have taken seconds. Earlier, they would be from before a leave.
+    arrived: DateTime<Utc>,
     lease: &'a Lease,
     eyes: Eyes<'a>,
+    /// With pages that lead nowhere.
+    patience: Patience,
 }
 
 impl Handler for Reconcile {
@@ -64,7 +79,11 @@ impl Handler for Reconcile {
 
     async fn run(&self, job: &Job, lease: &Lease) -> Outcome {
         let since_link = job.payload[SINCE_LINK] == true;
-        let compared = match self.position(&job.key, since_link).await {
+        let position = match since_of(job) {
+            Some(since) if !since_link => self.position_since(&job.key, since).await,
+            _ => self.position(&job.key, since_link).await,
+        };
+        let compared = match position {
             Ok(Some(position)) => self.compare(&job.key, position, lease).await,
             Ok(None) => {
                 return Outcome::Done {
@@ -99,6 +118,21 @@ impl Reconcile {
         Ok(reconcile::position(&conn, room_id).await?)
     }
 
+    /// What came since a time is no history, also in a room whose history nobody wants.
+    async fn position_since(
+        &self,
+        room_id: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Position>, db::Error> {
+        let conn = self.ingest.db.get().await?;
+        let position = reconcile::position(&conn, room_id).await?;
+        Ok(position.map(|position| Position {
+            seen_since: position.seen_since.max(since - OVERLAP),
+            compared_at: None,
+            token: None,
+        }))
+    }
+
     async fn compare(
         &self,
         room_id: &str,
@@ -106,12 +140,15 @@ impl Reconcile {
         lease: &Lease,
     ) -> Result<Outcome, db::Error> {
         let compared_at = position.compared_at;
+        let begun = self.ingest.clock.now();
         let mut walk = Walk {
             room_id,
             bound: position.seen_since,
-            begun: self.ingest.clock.now(),
+            begun,
+            arrived: begun,
             lease,
             eyes: Eyes::new(&self.homeserver, &self.ingest.bridges, room_id),
+            patience: Patience::new(),
         };
         // What was received while nobody saw the room is for backfill as well.
         let is_gapless = compared_at.is_some_and(|at| at >= position.seen_since);
@@ -145,16 +182,21 @@ impl Reconcile {
                 Err(ClientError::Matrix { status: 400, .. }) => return Ok(None),
                 Err(error) => return self.refused(walk, &error).await.map(Some),
             };
+            walk.arrived = self.ingest.clock.now();
             // An empty page is not the last as long as there is one behind it: nobody may
             // see what is on it. Nor is it the newest: the one before it is.
             let is_last = page.end.as_ref().is_none_or(|end| *end == token);
             let newest = Some(token.as_str()).filter(|_| !page.chunk.is_empty());
-            if !self.store(walk, &page, newest, is_last).await? {
+            let Some(found) = self.store(walk, &page, newest, is_last).await? else {
                 return Ok(Some(Outcome::LeaseLost));
-            }
+            };
+            let goes_on = walk.goes_on_after(&page, found);
             match page.end {
                 Some(end) if !is_last => token = end,
                 _ => return Ok(Some(compared())),
+            }
+            if !goes_on {
+                return self.given_up(walk).await.map(Some);
             }
         }
     }
@@ -170,18 +212,23 @@ impl Reconcile {
                 Ok(None) => return self.nothing(walk).await,
                 Err(error) => return self.refused(walk, &error).await,
             };
+            walk.arrived = self.ingest.clock.now();
             if from.is_none() {
                 newest.clone_from(&page.end);
             }
-            let is_last = page.end.is_none() || walk.reaches_bound(&page);
+            let is_last = page.end.is_none() || page.end == from || walk.reaches_bound(&page);
             // Not before everything behind it is compared.
             let known = newest.as_deref().filter(|_| is_last);
-            if !self.store(walk, &page, known, is_last).await? {
+            let Some(found) = self.store(walk, &page, known, is_last).await? else {
                 return Ok(Outcome::LeaseLost);
-            }
+            };
+            let goes_on = walk.goes_on_after(&page, found);
             match page.end {
                 Some(end) if !is_last => from = Some(end),
                 _ => return Ok(compared()),
+            }
+            if !goes_on {
+                return self.given_up(walk).await;
             }
         }
     }
@@ -191,6 +238,15 @@ impl Reconcile {
         let conn = self.ingest.db.get().await?;
         reconcile::mark(&conn, walk.room_id, walk.begun).await?;
         Ok(compared())
+    }
+
+    /// Nor is one whose pages do not end.
+    async fn given_up(&self, walk: &Walk<'_>) -> Result<Outcome, db::Error> {
+        let conn = self.ingest.db.get().await?;
+        reconcile::mark(&conn, walk.room_id, walk.begun).await?;
+        Ok(Outcome::Failed {
+            error: ENDLESS.to_owned(),
+        })
     }
 
     /// A room that is refused for good is not asked for again at once.
@@ -204,28 +260,31 @@ impl Reconcile {
     }
 
     /// Stores a page through the same fold as a push; `newest` is where the newest
-    /// page begins, if that is known now. False when the job is no longer ours.
+    /// page begins, if that is known now. How many events were new, or none when the job
+    /// is no longer ours.
     async fn store(
         &self,
         walk: &Walk<'_>,
         page: &MessagesPage,
         newest: Option<&str>,
         is_last: bool,
-    ) -> Result<bool, db::Error> {
+    ) -> Result<Option<usize>, db::Error> {
         let mut batch = walk.decode(page);
         for event in &page.state {
-            batch.decode(event, Some(walk.room_id), walk.begun);
+            batch.decode(event, Some(walk.room_id), walk.arrived);
         }
         batch
             .events
             .retain(|event| event.state_key.is_some() || event.received_at >= walk.bound);
         let room_id = walk.room_id;
         let mut conn = self.ingest.db.get().await?;
+        let prepared = conn.prepare().await?;
         let stored = conn
             .transaction(async |conn| {
                 let bridges = &self.ingest.bridges;
                 let stored =
-                    ingest::store_page(conn, bridges, room_id, batch, |_| Vec::new()).await?;
+                    ingest::store_page(conn, prepared, bridges, room_id, batch, |_| Vec::new())
+                        .await?;
                 if let Some(token) = newest {
                     reconcile::note(conn, room_id, token).await?;
                 }
@@ -242,24 +301,35 @@ impl Reconcile {
             .await;
         let stored = match stored {
             Ok(stored) => stored,
-            Err(diesel::result::Error::RollbackTransaction) => return Ok(false),
+            Err(diesel::result::Error::RollbackTransaction) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if stored.new_events > 0 {
-            tracing::info!(
-                room_id,
-                count = stored.new_events,
-                "events that were never pushed"
-            );
-            metrics::counter!("tributary_reconciled_events_total")
-                .increment(stored.new_events as u64);
+        let new_events = stored.new_events;
+        if new_events > 0 {
+            tracing::info!(room_id, count = new_events, "events that were never pushed");
+            meters().reconciled_events.increment(new_events as u64);
         }
+        stored.count();
         self.ingest.feed.advance(&stored.heads);
-        Ok(true)
+        Ok(Some(new_events))
     }
 }
 
 impl Walk<'_> {
+    /// After a page with so many new events. One on which all is known leads somewhere as
+    /// long as it is of another time than those before it.
+    fn goes_on_after(&mut self, page: &MessagesPage, found: usize) -> bool {
+        let events = self.decode(page).events;
+        let goes_on = self
+            .patience
+            .goes_on(events.iter().map(|event| event.origin_server_ts));
+        if found > 0 || goes_on {
+            self.patience.renew();
+            return true;
+        }
+        self.patience.lasts(page.chunk.len() as u64)
+    }
+
     fn reaches_bound(&self, page: &MessagesPage) -> bool {
         let events = self.decode(page).events;
         events.iter().any(|event| event.received_at < self.bound)
@@ -268,7 +338,7 @@ impl Walk<'_> {
     fn decode(&self, page: &MessagesPage) -> Batch {
         let mut batch = Batch::default();
         for event in &page.chunk {
-            batch.decode(event, Some(self.room_id), self.begun);
+            batch.decode(event, Some(self.room_id), self.arrived);
         }
         batch
     }

@@ -17,6 +17,7 @@ use crate::{
     config::Bridge,
     db::bridges::{self, Patience},
     matrix::provisioning::Unanswered,
+    meters::meters,
 };
 
 /// The watch's times.
@@ -128,7 +129,7 @@ impl Watch {
         let mut conn = self.app.db.get().await?;
         let since = bridges::silent_since(&mut conn, id).await?;
         let silent = if since.is_some() { 1.0 } else { 0.0 };
-        metrics::gauge!("tributary_bridge_silent", "bridge" => id.to_owned()).set(silent);
+        meters().bridge_silent.of(id).set(silent);
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! PURE: who is asking, and which addresses are one caller.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use hyper::HeaderMap;
 use ipnet::IpNet;
@@ -8,9 +11,9 @@ use ipnet::IpNet;
 /// The header in which a proxy names whom it asks for.
 pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The proxies whose word counts.
+/// The proxies whose word counts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Proxies(Vec<IpNet>);
+pub struct Proxies(Arc<[IpNet]>);
 
 impl Proxies {
     /// From `server.trusted_proxies`: networks, or plain addresses.

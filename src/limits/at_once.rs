@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::TooMany;
+use crate::meters::meters;
 
 /// When a user who has too much going on may ask again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ impl AtOnce {
         let mut going_on = self.0.going_on();
         let count = going_on.entry(user_id.to_owned()).or_default();
         if *count >= self.0.of_a_user {
-            metrics::counter!("tributary_rate_limited_total", "by" => "task").increment(1);
+            meters().rate_limited.of("task").increment(1);
             return Err(TooMany { retry_after: AGAIN });
         }
         *count += 1;

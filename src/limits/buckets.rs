@@ -17,6 +17,7 @@ use governor::{
 };
 
 use super::TooMany;
+use crate::meters::meters;
 
 /// Keys that are remembered, about 4 MiB of them. Whoever has more addresses than this
 /// is not to be held by counting addresses.
@@ -75,7 +76,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         if limiter.len() > self.most_keys {
             let empty = RateLimiter::hashmap_with_clock(self.quota, self.clock.clone());
             self.limiter.store(empty.into());
-            metrics::counter!("tributary_rate_limits_forgotten_total").increment(1);
+            meters().rate_limits_forgotten.increment(1);
         }
     }
 }

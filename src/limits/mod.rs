@@ -7,6 +7,7 @@
 pub mod address;
 mod at_once;
 mod buckets;
+mod received;
 
 use std::{
     net::IpAddr,
@@ -16,12 +17,15 @@ use std::{
 
 use hyper::HeaderMap;
 
-pub use self::at_once::{AtOnce, Task, Turn};
 use self::{
     address::{FORWARDED_FOR, Network, Proxies},
     buckets::Buckets,
 };
-use crate::config;
+pub use self::{
+    at_once::{AtOnce, Task, Turn},
+    received::Received,
+};
+use crate::{config, meters::meters};
 
 /// Of each kind of what takes long so many are in the database at once, on one replica: others
 /// want connections too.
@@ -77,6 +81,12 @@ impl Limits {
         self.proxies.client(peer, headers)
     }
 
+    /// The proxies whose word counts.
+    #[must_use]
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
     /// Counts a request of an address; all of an IPv6 /64 count as one.
     ///
     /// # Errors
@@ -85,7 +95,7 @@ impl Limits {
     pub fn admit_address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), TooMany> {
         let client = self.client(peer, headers);
         self.addresses.take(&Network::of(client)).inspect_err(|_| {
-            metrics::counter!("tributary_rate_limited_total", "by" => "address").increment(1);
+            meters().rate_limited.of("address").increment(1);
             if client == peer.to_canonical() && headers.contains_key(FORWARDED_FOR) {
                 self.warn_of_proxy(peer);
             }
@@ -99,7 +109,7 @@ impl Limits {
     /// [`TooMany`] beyond `limits.per_user_per_second`; what is refused is not counted.
     pub fn admit_user(&self, user_id: &str) -> Result<(), TooMany> {
         self.users.take(&user_id.to_owned()).inspect_err(|_| {
-            metrics::counter!("tributary_rate_limited_total", "by" => "user").increment(1);
+            meters().rate_limited.of("user").increment(1);
         })
     }
 

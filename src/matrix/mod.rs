@@ -4,6 +4,7 @@ pub mod bridges;
 pub mod client;
 pub mod decode;
 pub mod ephemeral;
+mod list;
 pub mod provisioning;
 pub mod registration;
 pub mod transaction;

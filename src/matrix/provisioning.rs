@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::client::{CallLimits, ClientError, Transport};
+use super::client::{CallLimits, ClientError, Pace, Transport};
 use crate::config;
 
 /// What one question may cost. A bridge answers from memory.
@@ -19,6 +19,7 @@ const LIMITS: CallLimits = CallLimits {
     connect_timeout: Duration::from_secs(3),
     call_timeout: Duration::from_secs(5),
     max_list_bytes: 256 << 10,
+    pace: Pace::USUAL,
 };
 
 /// The bridges that can be asked: those with a `provisioning_url`. Cheap to clone.
@@ -43,6 +44,26 @@ pub struct Login {
     /// Its bridge state, without the ids (mautrix `status.BridgeState`).
     #[serde(default)]
     pub state: Value,
+}
+
+/// What a bridge says of itself and of somebody.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Whoami {
+    /// The server name of its homeserver.
+    #[serde(default)]
+    pub homeserver: String,
+    /// The Matrix id of its bot.
+    #[serde(default)]
+    pub bridge_bot: String,
+    /// What commands begin with outside of the management room.
+    #[serde(default)]
+    pub command_prefix: String,
+    /// Where the user may talk to the bot without the prefix.
+    #[serde(default)]
+    pub management_room: Option<String>,
+    // Go writes null for no logins; an answer without the key is no answer.
+    #[serde(deserialize_with = "Option::deserialize")]
+    logins: Option<Vec<Login>>,
 }
 
 /// Why a question was not answered. No variant carries a URL, a secret or a body.
@@ -83,6 +104,16 @@ impl Provisioning {
     ///
     /// [`Unanswered`], also when the bridge is none that can be asked.
     pub async fn logins(&self, bridge_id: &str, user_id: &str) -> Result<Vec<Login>, Unanswered> {
+        let whoami = self.whoami(bridge_id, user_id).await?;
+        Ok(whoami.logins.unwrap_or_default())
+    }
+
+    /// What a bridge says of itself and of a Matrix user.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`], also when the bridge is none that can be asked.
+    pub async fn whoami(&self, bridge_id: &str, user_id: &str) -> Result<Whoami, Unanswered> {
         let door = self.0.get(bridge_id);
         let door = door.ok_or_else(|| Unanswered::Refused("it is not configured".to_owned()))?;
         let answer = door.ask(user_id).await;
@@ -107,13 +138,7 @@ impl Door {
         })
     }
 
-    async fn ask(&self, user_id: &str) -> Result<Vec<Login>, ClientError> {
-        #[derive(Deserialize)]
-        struct Whoami {
-            // Go writes null for no logins; an answer without the key is no answer.
-            #[serde(deserialize_with = "Option::deserialize")]
-            logins: Option<Vec<Login>>,
-        }
+    async fn ask(&self, user_id: &str) -> Result<Whoami, ClientError> {
         let mut url = self.whoami.clone();
         url.query_pairs_mut()
             .clear()
@@ -125,9 +150,9 @@ impl Door {
             .map_err(|_| ClientError::Invalid("request"))?;
         let body = self.transport.send(request, LIMITS.max_list_bytes).await?;
         let whoami: Whoami = serde_json::from_slice(&body).map_err(|_| ClientError::Malformed)?;
-        let logins = whoami.logins.unwrap_or_default();
-        let all_usable = logins.iter().all(|login| is_usable(&login.id));
-        all_usable.then_some(logins).ok_or(ClientError::Malformed)
+        let mut logins = whoami.logins.iter().flatten();
+        let all_usable = logins.all(|login| is_usable(&login.id));
+        all_usable.then_some(whoami).ok_or(ClientError::Malformed)
     }
 }
 
@@ -151,9 +176,10 @@ impl From<&ClientError> for Unanswered {
             ClientError::UnknownToken => {
                 Self::Refused("401, is the provisioning_secret right?".to_owned())
             }
-            ClientError::Malformed | ClientError::TooLarge { .. } | ClientError::Invalid(_) => {
-                Self::Refused("its answer is not one".to_owned())
-            }
+            ClientError::PingRefused { .. }
+            | ClientError::Malformed
+            | ClientError::TooLarge { .. }
+            | ClientError::Invalid(_) => Self::Refused("its answer is not one".to_owned()),
         }
     }
 }

@@ -186,7 +186,8 @@ impl Registration {
 
 /// The namespaces of a bridge's bot and ghosts, anchored because Synapse only matches the
 /// beginning by itself.
-fn users(bridge: &Bridge) -> [Namespace; 2] {
+#[must_use]
+pub fn users(bridge: &Bridge) -> [Namespace; 2] {
     // A loaded configuration has only expressions that convert.
     let ghosts = ghosts::plain(&bridge.ghosts).unwrap_or_else(|_| bridge.ghosts.clone());
     let ghosts = if ghosts.contains('|') {

@@ -7,6 +7,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use super::list::at_most;
+
+/// Events of one kind in a push. Synapse cuts at 100.
+const MOST_EVENTS: usize = 10_000;
+
 /// A pushed transaction, its parts still raw.
 #[derive(Debug)]
 pub struct Transaction<'a> {
@@ -23,14 +28,14 @@ pub enum BadTransaction {
     #[error("the body is not JSON")]
     NotJson,
     /// JSON of another shape.
-    #[error("the body has no array of events")]
+    #[error("the body has no array of events, or too long a one")]
     BadJson,
 }
 
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
-    events: Option<Vec<&'a RawValue>>,
+    events: Option<Events<'a>>,
     #[serde(borrow)]
     ephemeral: Option<&'a RawValue>,
     // The unstable names of MSC2409 and of the parts that Tributary has no use for.
@@ -39,6 +44,11 @@ struct Body<'a> {
     #[serde(borrow, rename = "de.sorunome.msc2409.to_device")]
     to_device: Option<&'a RawValue>,
 }
+
+#[derive(Default, Deserialize)]
+struct Events<'a>(
+    #[serde(borrow, deserialize_with = "at_most::<_, _, MOST_EVENTS>")] Vec<&'a RawValue>,
+);
 
 impl<'a> Transaction<'a> {
     /// Reads a body.
@@ -58,7 +68,7 @@ impl<'a> Transaction<'a> {
             || body.unstable_ephemeral.is_some()
             || body.to_device.is_some();
         let events = match body.events {
-            Some(events) => events,
+            Some(events) => events.0,
             None if only_ephemeral => Vec::new(),
             None => return Err(BadTransaction::BadJson),
         };
@@ -95,7 +105,8 @@ impl<'a> Transaction<'a> {
 /// The parts of an array. What passes without being an event is never a reason to
 /// refuse events, so of anything else there are none.
 fn parts(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    let events: Events<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    events.0
 }
 
 #[cfg(test)]
@@ -134,6 +145,15 @@ mod tests {
                 .map(|txn| (txn.events.len(), txn.ephemeral.len()));
             assert_eq!(parsed, expected, "{body}");
         }
+    }
+
+    #[test]
+    fn more_events_than_anybody_pushes_are_none() {
+        let body = |length| format!(r#"{{"events":[{}1]}}"#, "1,".repeat(length - 1));
+        let most = Transaction::parse(body(MOST_EVENTS).as_bytes()).map(|txn| txn.events.len());
+        assert_eq!(most, Ok(MOST_EVENTS));
+        let more = Transaction::parse(body(MOST_EVENTS + 1).as_bytes()).map(|_| ());
+        assert_eq!(more, Err(BadTransaction::BadJson));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod decrypt;
 mod error;
 pub mod kind;
+mod notes;
 mod place;
 mod store;
 mod upload;

@@ -47,6 +47,15 @@ impl Store {
         Ok(Self(Arc::new(Place::open(config)?)))
     }
 
+    /// Its folder; none of a bucket.
+    #[must_use]
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        match &self.0.kind {
+            Kind::Folder(root) => Some(root),
+            Kind::Bucket { .. } => None,
+        }
+    }
+
     /// Begins to put a file in. `id` is its temporary name, by which [`Self::abandon`] finds
     /// what is left of it.
     #[must_use]
@@ -60,14 +69,17 @@ impl Store {
     ///
     /// The store's; it may be there nevertheless.
     pub async fn keep(&self, finished: Finished) -> Result<(), StoreError> {
-        let path = object(&finished.hash);
+        let (path, from) = (object(&finished.hash), temporary(finished.id));
         if let Some(content) = finished.content {
             let payload = PutPayload::from_bytes(content);
-            self.0.objects.put(&path, payload).await?;
-        } else {
-            let from = temporary(finished.id);
-            self.0.objects.rename(&from, &path).await?;
+            if self.folder().is_none() {
+                self.0.objects.put(&path, payload).await?;
+                return Ok(());
+            }
+            // In a folder a kill leaves what it has half written: where it is looked for.
+            self.0.objects.put(&from, payload).await?;
         }
+        self.0.objects.rename(&from, &path).await?;
         Ok(())
     }
 
@@ -112,16 +124,28 @@ impl Store {
         self.exists(&object(hash)).await
     }
 
-    /// Whether anything can be put in.
+    /// Whether anything can be put in, and is there then.
     ///
     /// # Errors
     ///
     /// The store's.
     pub async fn check(&self) -> Result<(), StoreError> {
+        const CONTENT: &[u8] = b"Tributary was here";
         let path = temporary(new_id());
-        let payload = PutPayload::from_static(b"Tributary was here");
+        let payload = PutPayload::from_static(CONTENT);
         self.0.objects.put(&path, payload).await?;
-        Ok(self.0.objects.delete(&path).await?)
+        let found = self
+            .0
+            .objects
+            .get_opts(&path, GetOptions::default())
+            .await?;
+        let found = found.bytes().await?;
+        self.0.objects.delete(&path).await?;
+        if found == CONTENT {
+            return Ok(());
+        }
+        let what = "it hands out something else than was put in";
+        Err(StoreError::Failed(what.to_owned()))
     }
 
     /// Deletes a file and what was made of it, as far as there is any.

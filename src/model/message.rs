@@ -53,6 +53,9 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// Whether it reached the homeserver more than ten minutes after its own time.
     pub historical: bool,
+    /// When the homeserver received it, for whoever measures.
+    #[serde(skip)]
+    pub received_at: DateTime<Utc>,
 }
 
 /// A message with what only the one who asks for it alone is told.

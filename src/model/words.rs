@@ -92,5 +92,8 @@ pub(crate) fn database_error() -> Object {
 
 /// Why nothing is to be sent here.
 pub(crate) fn unready() -> Object {
-    any_of("Why not.", &["draining", "database", "migrations"])
+    any_of(
+        "Why not.",
+        &["draining", "database", "migrations", "starting"],
+    )
 }

@@ -21,8 +21,9 @@ pub const VERSION: i32 = 1;
 /// Messages of one transaction.
 const AT_ONCE: i64 = 500;
 
-/// Puts what is queued into the index, or what it never had, a batch of it. Returns whether
-/// there may be more; another replica may be doing it.
+/// Puts what is queued into the index, and what it never had, a batch of it. Returns whether
+/// there may be more at once: a few messages a second are cheaper together. Another replica
+/// may be doing it.
 ///
 /// # Errors
 ///
@@ -34,9 +35,11 @@ pub async fn step(db: &Database) -> Result<bool, db::Error> {
             return Ok(false);
         }
         let mut taken = search::take_queued(conn, AT_ONCE).await?;
-        if taken.is_empty() {
-            taken = search::take_old(conn, VERSION, AT_ONCE).await?;
+        let room = AT_ONCE - i64::try_from(taken.len()).unwrap_or(AT_ONCE);
+        if room > 0 {
+            taken.extend(search::take_old(conn, VERSION, room).await?);
         }
+        let may_be_more = i64::try_from(taken.len()).unwrap_or(AT_ONCE) >= AT_ONCE;
         let ids: BTreeSet<Uuid> = taken.into_iter().collect();
         let ids: Vec<_> = ids.into_iter().collect();
         if ids.is_empty() {
@@ -45,7 +48,7 @@ pub async fn step(db: &Database) -> Result<bool, db::Error> {
         let texts = search::texts(conn, &ids, MOST_CHARACTERS).await?;
         let entries: Vec<_> = texts.iter().map(entry).collect();
         search::put(conn, &entries).await?;
-        Ok::<_, db::QueryError>(true)
+        Ok::<_, db::QueryError>(may_be_more)
     });
     Ok(step.await?)
 }

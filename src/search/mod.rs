@@ -19,7 +19,7 @@ mod words;
 pub use self::{
     names::conversations,
     page::{Best, Page, Rank, best, newest},
-    query::{Query, TooMuch},
+    query::{Query, TooLong},
 };
 
 /// Characters of a message that are searched.

@@ -23,6 +23,19 @@ pub async fn conversations(
     user_id: &str,
     query: &Query,
 ) -> db::Result<Vec<FoundConversation>> {
+    let mut snapshot = conn.build_transaction().read_only();
+    let found = snapshot.run(async |conn| {
+        search::by_lookups(conn).await?;
+        named(conn, user_id, query).await
+    });
+    found.await
+}
+
+async fn named(
+    conn: &mut Connection,
+    user_id: &str,
+    query: &Query,
+) -> db::Result<Vec<FoundConversation>> {
     let has = |one: &&search::Named| one.names.iter().any(|name| query.find(&[name]).is_some());
     let all = search::names(conn, user_id).await?;
     // A name may be of somebody whom this viewer never met there: some are for nothing.

@@ -2,11 +2,12 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::{
     MOST_CHARACTERS,
-    find::{Hit, find},
+    find::{Hit, Reach, find},
     query::Query,
 };
 use crate::{
@@ -21,7 +22,13 @@ use crate::{
 };
 
 /// Of the newest matches so many are put in order.
-const RANKED: usize = 500;
+const RANKED: usize = 250;
+
+/// Before every message.
+const FIRST: Place = Place {
+    at: DateTime::UNIX_EPOCH,
+    id: Uuid::nil(),
+};
 
 /// A page of what was found, and the place behind it while there may be more.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub struct Page<P> {
 pub struct Best {
     /// The newest match when the first page was read: later ones do not come in between.
     pub newest: Place,
+    /// The oldest of those that were put in order then: none falls out by what comes in between.
+    pub oldest: Place,
     /// The rank of the last message.
     pub rank: Rank,
 }
@@ -61,7 +70,8 @@ pub async fn newest(
     let mut snapshot = conn.build_transaction().repeatable_read().read_only();
     let page = snapshot.run(async |conn| {
         by_lookups(conn).await?;
-        let mut found = find(conn, scope, query, before, limit.saturating_add(1)).await?;
+        let reach = Reach::Hits(limit.saturating_add(1));
+        let mut found = find(conn, scope, query, before, reach).await?;
         if found.hits.len() > limit {
             found.hits.truncate(limit);
             found.next = found.hits.last().map(|hit| hit.place);
@@ -74,7 +84,7 @@ pub async fn newest(
     page.await
 }
 
-/// The best of the newest five hundred matches, behind a place.
+/// The best of the newest 250 matches, behind a place.
 ///
 /// # Errors
 ///
@@ -89,23 +99,26 @@ pub async fn best(
     let mut snapshot = conn.build_transaction().repeatable_read().read_only();
     let page = snapshot.run(async |conn| {
         by_lookups(conn).await?;
-        // Before the next greater id, so that the newest one is among them again.
-        let before = after.map(|best| Place {
-            id: Uuid::from_u128(best.newest.id.as_u128().saturating_add(1)),
-            ..best.newest
-        });
-        let mut hits = find(conn, scope, query, before, RANKED).await?.hits;
-        let newest = after
-            .map(|best| best.newest)
-            .or(hits.first().map(|hit| hit.place));
+        let before = after.map(|best| best.newest.including());
+        let reach = after.map_or(Reach::Hits(RANKED), |best| Reach::Place(best.oldest));
+        let found = find(conn, scope, query, before, reach).await?;
+        let mut hits = found.hits;
+        let ends = match after {
+            Some(best) => Some((best.newest, best.oldest)),
+            None => hits.first().zip(hits.last()).map(|(newest, oldest)| {
+                let is_all = found.next.is_none();
+                (newest.place, if is_all { FIRST } else { oldest.place })
+            }),
+        };
         hits.retain(|hit| after.is_none_or(|best| rank(hit) > best.rank));
         hits.sort_unstable_by_key(rank);
         let is_more = hits.len() > limit;
         hits.truncate(limit);
         let last = hits.last().filter(|_| is_more);
         Ok(Page {
-            next: last.zip(newest).map(|(hit, newest)| Best {
+            next: last.zip(ends).map(|(hit, (newest, oldest))| Best {
                 newest,
+                oldest,
                 rank: rank(hit),
             }),
             items: messages(conn, scope, query, &hits).await?,

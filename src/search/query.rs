@@ -4,17 +4,21 @@
 //! `word*` for whatever begins so. The last word, while nothing follows it, is still being
 //! typed. Nothing else is an operator: what is no letter only separates.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     letters::letters,
     words::{Look, Script, looks, spelt, words},
 };
 
-/// The longest query, in characters: more than anybody types.
-const LONGEST: usize = 256;
-/// The most words of one.
+/// The longest query, in characters: a paragraph that somebody has pasted.
+const LONGEST: usize = 1_000;
+/// So many words are looked for: with those that follow hardly anything less would be found.
 const MOST_WORDS: usize = 16;
+/// And so many between quotes, which say that it is about each of them.
+const MOST_QUOTED: usize = 64;
+/// The index is asked for so many: what it names is read anyway.
+const MOST_LOOKS: usize = 16;
 
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,43 +43,41 @@ pub(super) struct Sought {
 
 /// Why a query is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TooMuch {
-    /// Too long.
-    #[error("q has at most 256 characters")]
-    Characters,
-    /// Too many words.
-    #[error("q has at most 16 words")]
-    Words,
-}
+#[error("q has at most {LONGEST} characters")]
+pub struct TooLong;
 
 impl Query {
-    /// Reads a query. One without a word is one that finds nothing.
+    /// Reads a query. One without a word is one that finds nothing; of one with very many
+    /// the first ones count.
     ///
     /// # Errors
     ///
-    /// When it is more than anybody types.
-    pub fn parse(text: &str) -> Result<Self, TooMuch> {
+    /// When it is longer than what is read at all.
+    pub fn parse(text: &str) -> Result<Self, TooLong> {
         if text.chars().count() > LONGEST {
-            return Err(TooMuch::Characters);
+            return Err(TooLong);
         }
         let mut phrases = BTreeSet::new();
+        let mut left = [MOST_WORDS, MOST_QUOTED];
         for (n, part) in text.split(is_quote).enumerate() {
             // Every second part is between quotes; the last one maybe not yet closed.
-            if n % 2 == 1 {
-                phrases.extend(phrase(part, false));
+            let is_quoted = n % 2 == 1;
+            let read = if is_quoted {
+                phrase(part, false).into_iter().collect()
             } else {
-                phrases.extend(bare(part));
+                bare(part)
+            };
+            let left = &mut left[usize::from(is_quoted)];
+            for phrase in read {
+                // Repeating oneself costs nothing.
+                if !phrases.contains(&phrase) {
+                    phrases.extend(phrase.within(left));
+                }
             }
         }
-        let phrases: Vec<_> = phrases.into_iter().collect();
-        let words = phrases
-            .iter()
-            .map(|phrase| phrase.words.len())
-            .sum::<usize>();
-        if words > MOST_WORDS {
-            return Err(TooMuch::Words);
-        }
-        Ok(Self { phrases })
+        Ok(Self {
+            phrases: phrases.into_iter().collect(),
+        })
     }
 
     /// Whether there is nothing to look for.
@@ -92,7 +94,12 @@ impl Query {
     pub(super) fn to_tsquery(&self) -> Option<String> {
         let looks: BTreeSet<Look> = self.phrases.iter().flat_map(Phrase::looks).collect();
         let looks = looks.iter().filter(|look| !look.is_one_letter());
-        let looks = looks.map(|look| {
+        let mut looks: Vec<_> = looks.collect();
+        // Long words are rare.
+        looks.sort_by_key(|look| Reverse(look.term.len()));
+        looks.truncate(MOST_LOOKS);
+        looks.sort_unstable();
+        let looks = looks.into_iter().map(|look| {
             let prefix = if look.is_prefix { ":*" } else { "" };
             format!("'@{}'{prefix}", look.term)
         });
@@ -102,6 +109,16 @@ impl Query {
 }
 
 impl Phrase {
+    /// As much of it as there is room for.
+    fn within(mut self, left: &mut usize) -> Option<Self> {
+        if self.words.len() > *left {
+            self.words.truncate(*left);
+            self.is_prefix = false;
+        }
+        *left -= self.words.len();
+        (!self.words.is_empty()).then_some(self)
+    }
+
     fn looks(&self) -> Vec<Look> {
         let last = self.words.len().saturating_sub(1);
         let of = |(n, word): (usize, &Sought)| {
@@ -187,13 +204,31 @@ mod tests {
     }
 
     #[test]
-    fn more_than_anybody_types_is_refused() {
-        assert_eq!(Query::parse(&"a".repeat(257)), Err(TooMuch::Characters));
-        let words: Vec<_> = (0..17).map(|n| n.to_string()).collect();
-        assert_eq!(Query::parse(&words.join(" ")), Err(TooMuch::Words));
-        assert_eq!(Query::parse(&words.join("-")), Err(TooMuch::Words));
+    fn of_more_than_anybody_types_the_beginning_counts() {
+        assert_eq!(Query::parse(&"a".repeat(1001)), Err(TooLong));
+        let words: Vec<_> = (10..99).map(|n| n.to_string()).collect();
+        let parse = |text: &str| Query::parse(text).unwrap();
+        let first = |n: usize, between: &str| words[..n].join(between);
+        assert_eq!(
+            parse(&first(40, " ")),
+            parse(&format!("{} ", first(16, " ")))
+        );
+        assert_eq!(
+            parse(&first(40, "-")),
+            parse(&format!("{} ", first(16, "-")))
+        );
+        // Between quotes it is about each of them.
+        let quoted = parse(&format!("\"{}\"", first(60, " ")));
+        assert_eq!(quoted.phrases[0].words.len(), 60);
+        assert_eq!(quoted.to_tsquery().unwrap().matches('&').count(), 15);
+        assert_eq!(
+            parse(&format!("\"{}\"", first(80, " "))).phrases[0]
+                .words
+                .len(),
+            64
+        );
         // Repeating oneself is no crime.
-        assert!(Query::parse(&"a ".repeat(128)).is_ok());
+        assert_eq!(parse(&format!("{}b ", "a ".repeat(128))), parse("a b "));
     }
 
     proptest! {

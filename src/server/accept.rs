@@ -3,13 +3,37 @@
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::meters::meters;
+
 /// Between two attempts when there are no descriptors left: others have to be closed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Connections that the kernel keeps until they are taken, unless `net.core.somaxconn` is less.
+/// Of the usual 128, whoever opens some hundreds at once leaves none to the others, who
+/// try again a second later, or find theirs reset.
+const QUEUE: u32 = 4_096;
+
+/// Listens at an address.
+///
+/// # Errors
+///
+/// When it cannot be had.
+pub fn listen(bind: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if bind.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // What was open lingers a minute: a restart does not wait for it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(bind)?;
+    socket.listen(QUEUE)
+}
 
 /// Where connections come from.
 pub(super) trait Accept: Send {
@@ -45,7 +69,7 @@ pub(super) async fn accept_all(
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
-                metrics::counter!("tributary_accept_errors_total").increment(1);
+                meters().accept_errors.increment(1);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = sleep(PAUSE) => {}
@@ -66,7 +90,8 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use futures_util::future::join_all;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -87,6 +112,16 @@ mod tests {
 
     /// EMFILE.
     const NO_DESCRIPTORS: i32 = 24;
+
+    #[tokio::test]
+    async fn hundreds_may_come_at_once() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let all = join_all((0..300).map(|_| TcpStream::connect(address)));
+        // What has no room in the queue is tried for much longer.
+        let all = timeout(Duration::from_secs(30), all).await.unwrap();
+        assert!(all.iter().all(Result::is_ok));
+    }
 
     #[tokio::test]
     async fn an_error_neither_ends_nor_spins_it() {

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -13,7 +14,7 @@ use axum::{
     extract::ConnectInfo,
 };
 use hyper::{
-    Request,
+    Request, StatusCode,
     body::{Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service as _, service_fn},
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Settings, stream::Stream, watch::Watch};
+use crate::meters::meters;
 
 /// Serves requests, and gives the stream to whoever upgrades it, until one side ends it.
 pub(super) async fn serve(
@@ -32,17 +34,20 @@ pub(super) async fn serve(
     settings: Arc<Settings>,
     stop: CancellationToken,
 ) {
-    let watch = stream.watch();
+    let (watch, received) = (stream.watch(), stream.counts());
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         watch.began();
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(received.clone());
         let watch = Arc::clone(&watch);
         let answer = router.call(request);
         async {
-            answer
-                .await
-                .map(|answer| answer.map(|body| Answer { body, watch }))
+            let answer = answer.await?;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                watch.upgraded();
+            }
+            Ok::<_, Infallible>(answer.map(|body| Answer { body, watch }))
         }
     });
     let connection = http1::Builder::new()
@@ -69,7 +74,7 @@ pub(super) async fn serve(
                 return;
             }
             () = overdue.as_mut() => {
-                metrics::counter!("tributary_connections_overdue_total").increment(1);
+                meters().connections_overdue.increment(1);
                 return;
             }
         }

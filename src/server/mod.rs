@@ -4,26 +4,28 @@
 //! there is room for it, [`connection`] serves it as long as [`watch`] finds that its
 //! peer keeps up. [`descriptors`] says how many the process can have at all.
 //!
-//! What is refused here is refused without a word: the connection is closed.
+//! What is refused here is refused without a word: the connection is closed. When all
+//! places are taken, whoever has waited the longest without a request in hand makes room.
 
 mod accept;
 mod connection;
 mod descriptors;
 mod places;
+mod shortage;
 mod stream;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::descriptors::raise as raise_descriptors;
-use self::{accept::accept_all, places::Places};
+use self::{accept::accept_all, places::Places, watch::Watch};
+pub use self::{accept::listen, descriptors::raise as raise_descriptors};
 use crate::limits::address::Proxies;
 
-/// More than these are closed at once. One that is idle costs about 20 KiB, so that all
+/// More than these there never are. One that is idle costs about 20 KiB, so that all
 /// of them fit into a third of a GiB.
 const MOST: usize = 16_384;
 /// Connections of one address: an office of 70 people, each with the six connections
@@ -112,11 +114,11 @@ pub async fn serve(
     let settings = Arc::new(settings);
     let connections = TaskTracker::new();
     let admit = |stream: tokio::net::TcpStream, peer: std::net::SocketAddr| {
-        let Some(place) = places.take(peer.ip()) else {
-            metrics::counter!("tributary_connections_refused_total").increment(1);
+        let watch = Arc::new(Watch::new(settings.timeouts, Instant::now()));
+        let Some(place) = places.take(peer.ip(), &watch) else {
             return;
         };
-        let stream = stream::Stream::new(stream, settings.timeouts, place);
+        let stream = stream::Stream::new(stream, watch, place);
         let (settings, stop) = (Arc::clone(&settings), stop.clone());
         connections.spawn(connection::serve(
             stream,

@@ -13,7 +13,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Timeouts, places::Place, watch::Watch};
+use super::{places::Place, watch::Watch};
+use crate::limits::Received;
 
 /// A connection's stream. It has the connection's place, which a WebSocket keeps with it
 /// when it takes the stream over.
@@ -21,20 +22,27 @@ use super::{Timeouts, places::Place, watch::Watch};
 pub(super) struct Stream {
     tcp: TcpStream,
     watch: Arc<Watch>,
+    received: Received,
     _place: Place,
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, timeouts: Timeouts, place: Place) -> Self {
+    pub(super) fn new(tcp: TcpStream, watch: Arc<Watch>, place: Place) -> Self {
         Self {
             tcp,
-            watch: Arc::new(Watch::new(timeouts, Instant::now())),
+            watch,
+            received: Received::default(),
             _place: place,
         }
     }
 
     pub(super) fn watch(&self) -> Arc<Watch> {
         Arc::clone(&self.watch)
+    }
+
+    /// What has come over it.
+    pub(super) fn counts(&self) -> Received {
+        self.received.clone()
     }
 
     fn told<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -55,6 +63,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
         if buffer.filled().len() > before {
+            self.received.add(buffer.filled().len() - before);
             self.watch.received(Instant::now());
         }
         read

@@ -7,6 +7,7 @@ use std::{
     task::Poll,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
 use super::Timeouts;
@@ -16,6 +17,19 @@ use super::Timeouts;
 pub(super) struct Watch {
     timeouts: Timeouts,
     state: Mutex<State>,
+    /// Whoever waits for [`Watch::overdue`].
+    waker: AtomicWaker,
+}
+
+/// What a connection waits for, in the order in which it is given up to make room: one
+/// that never became a request before one that clients keep in reserve, and the one that
+/// has waited the longest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiting {
+    /// The end of a request's headers.
+    Request(Instant),
+    /// The next request.
+    Next(Instant),
 }
 
 #[derive(Debug)]
@@ -24,6 +38,8 @@ struct State {
     /// Since when the peer takes nothing of what is to be written.
     stalled: Option<Instant>,
     stopping: Option<Instant>,
+    /// Since when its place is somebody else's.
+    given_up: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +52,8 @@ enum Phase {
     Busy,
     /// Waits for the next request.
     Idle(Instant),
+    /// Speaks another protocol from here on.
+    Upgraded,
 }
 
 impl Watch {
@@ -47,7 +65,9 @@ impl Watch {
                 phase: Phase::Silent(now),
                 stalled: None,
                 stopping: None,
+                given_up: None,
             }),
+            waker: AtomicWaker::new(),
         }
     }
 
@@ -66,7 +86,33 @@ impl Watch {
 
     /// The request is answered.
     pub(super) fn answered(&self, now: Instant) {
-        self.state().phase = Phase::Idle(now);
+        let mut state = self.state();
+        if state.phase != Phase::Upgraded {
+            state.phase = Phase::Idle(now);
+        }
+    }
+
+    /// The answer is a change of protocol.
+    pub(super) fn upgraded(&self) {
+        self.state().phase = Phase::Upgraded;
+    }
+
+    /// What it waits for, unless a request is in hand or an answer still on its way.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let state = self.state();
+        match state.phase {
+            _ if state.stalled.is_some() => None,
+            Phase::Silent(since) | Phase::Head(since) => Some(Waiting::Request(since)),
+            Phase::Idle(since) => Some(Waiting::Next(since)),
+            Phase::Busy | Phase::Upgraded => None,
+        }
+    }
+
+    /// Somebody else gets its place: it ends, after the request that has just come in, if
+    /// there is one.
+    pub(super) fn give_up(&self) {
+        self.state().given_up = Some(Instant::now());
+        self.waker.wake();
     }
 
     /// The peer took some of what was to be written.
@@ -90,6 +136,7 @@ impl Watch {
         // Whatever happens to the connection happens in the task that polls this, just
         // before it does: so the deadline is always that of the present phase.
         poll_fn(|context| {
+            self.waker.register(context.waker());
             let Some(deadline) = self.deadline() else {
                 return Poll::Pending;
             };
@@ -107,12 +154,15 @@ impl Watch {
             Phase::Silent(since) => Some(since + self.timeouts.silence),
             Phase::Head(since) => Some(since + self.timeouts.head),
             Phase::Idle(since) => Some(since + self.timeouts.idle),
-            Phase::Busy => None,
+            Phase::Busy | Phase::Upgraded => None,
         };
+        let is_waiting = of_phase.is_some() && state.stalled.is_none();
+        let of_place = state.given_up.filter(|_| is_waiting);
         let of_stop = state.stopping.filter(|_| of_phase.is_some());
         let of_stall = state.stalled.map(|since| since + self.timeouts.write);
         [
             of_phase,
+            of_place,
             of_stop.map(|since| since + self.timeouts.stop),
             of_stall,
         ]
@@ -173,6 +223,47 @@ mod tests {
         assert_eq!(watch.deadline(), Some(at(61)));
         watch.wrote();
         assert_eq!(watch.deadline(), None);
+    }
+
+    #[test]
+    fn what_waits_for_a_request_can_be_given_up() {
+        let (watch, at) = watch();
+        assert_eq!(watch.waiting(), Some(Waiting::Request(at(0))));
+        watch.received(at(4));
+        assert_eq!(watch.waiting(), Some(Waiting::Request(at(4))));
+        watch.began();
+        assert_eq!(watch.waiting(), None);
+        watch.stalled(at(5));
+        watch.answered(at(5));
+        assert_eq!(watch.waiting(), None, "the answer is not all out");
+        watch.wrote();
+        assert_eq!(watch.waiting(), Some(Waiting::Next(at(5))));
+        watch.began();
+        watch.give_up();
+        assert_eq!(watch.deadline(), None, "a request came in first");
+        watch.answered(at(6));
+        assert!(watch.deadline().unwrap() <= Instant::now());
+        assert!(Waiting::Request(at(9)) < Waiting::Next(at(1)));
+    }
+
+    #[test]
+    fn what_speaks_another_protocol_has_no_deadline_here() {
+        let (watch, at) = watch();
+        watch.began();
+        watch.upgraded();
+        watch.answered(at(1));
+        watch.received(at(2));
+        assert_eq!((watch.deadline(), watch.waiting()), (None, None));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_given_up_is_told_at_once() {
+        let watch = Watch::new(TIMEOUTS, Instant::now());
+        let mut overdue = pin!(watch.overdue());
+        assert!(futures_util::poll!(&mut overdue).is_pending());
+        let giving_up = async { watch.give_up() };
+        let both = async { tokio::join!(overdue, giving_up) };
+        tokio::time::timeout(TIMEOUTS.stop, both).await.unwrap();
     }
 
     #[test]

@@ -8,10 +8,17 @@ use std::{
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use uuid::Uuid;
 
-use crate::{db::stream::Head, model::transient::Transient};
+use crate::{
+    db::stream::{Entry, Head},
+    model::transient::Transient,
+};
 
 /// Typing and receipts that may wait for a socket before the oldest is dropped.
 const TRANSIENTS_WAITING: usize = 64;
+
+/// Of a viewer not more frames are kept at hand, however many one commit brings: a socket
+/// takes no more at once.
+const MOST_AT_HAND: usize = 64;
 
 /// Says that there is something new. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,8 +35,26 @@ struct Inner {
 
 #[derive(Debug)]
 struct Viewer {
-    head: watch::Sender<i64>,
+    head: watch::Sender<Tip>,
     transients: broadcast::Sender<Arc<Transient>>,
+}
+
+/// How far a viewer's stream goes, as far as is known.
+#[derive(Debug, Clone, Default)]
+pub struct Tip {
+    /// The last position.
+    pub position: i64,
+    entries: Arc<[Entry]>,
+}
+
+impl Tip {
+    /// All frames after a position, if they are at hand: nobody else has committed any since
+    /// it was the last one.
+    #[must_use]
+    pub fn after(&self, position: i64) -> Option<Arc<[Entry]>> {
+        let first = self.entries.first()?;
+        (first.position == position + 1).then(|| Arc::clone(&self.entries))
+    }
 }
 
 /// What other replicas are told.
@@ -49,7 +74,7 @@ pub struct Subscription {
     // First, so that it is dropped while `head` still counts as a receiver.
     forget: Forget,
     /// The last known position; changes when the stream goes on.
-    pub head: watch::Receiver<i64>,
+    pub head: watch::Receiver<Tip>,
     /// Typing and receipts.
     pub transients: broadcast::Receiver<Arc<Transient>>,
 }
@@ -80,7 +105,7 @@ impl Feed {
     pub fn subscribe(&self, user_id: &str) -> Subscription {
         let mut viewers = self.viewers();
         let viewer = viewers.entry(user_id.to_owned()).or_insert_with(|| Viewer {
-            head: watch::Sender::new(0),
+            head: watch::Sender::default(),
             transients: broadcast::Sender::new(TRANSIENTS_WAITING),
         });
         Subscription {
@@ -98,7 +123,8 @@ impl Feed {
         self.advance_here(heads);
         for head in heads {
             // Only a relay that has ended does not listen, and then nobody does.
-            let _ = self.0.hints.send(Hint::Head(head.clone()));
+            let head = Head::at(head.user_id.clone(), head.position);
+            let _ = self.0.hints.send(Hint::Head(head));
         }
     }
 
@@ -109,7 +135,7 @@ impl Feed {
         if before.is_some_and(|before| before != epoch) {
             for viewer in self.viewers().values() {
                 // Whoever listens is to look up.
-                viewer.head.send_replace(0);
+                viewer.head.send_replace(Tip::default());
             }
         }
     }
@@ -142,8 +168,15 @@ impl Feed {
         for head in heads {
             if let Some(viewer) = viewers.get(&head.user_id) {
                 viewer.head.send_if_modified(|known| {
-                    let further = head.position > *known;
-                    *known = head.position.max(*known);
+                    let further = head.position > known.position;
+                    if further {
+                        known.position = head.position;
+                        known.entries = if head.entries.len() > MOST_AT_HAND {
+                            Arc::default()
+                        } else {
+                            Arc::clone(&head.entries)
+                        };
+                    }
                     further
                 });
             }
@@ -204,10 +237,7 @@ mod tests {
     use super::*;
 
     fn head(user_id: &str, position: i64) -> Head {
-        Head {
-            user_id: user_id.to_owned(),
-            position,
-        }
+        Head::at(user_id.to_owned(), position)
     }
 
     #[test]
@@ -215,9 +245,42 @@ mod tests {
         let (feed, _hints) = Feed::with_hints();
         let mut listener = feed.subscribe("a");
         feed.advance(&[head("a", 5), head("b", 1)]);
-        assert_eq!(*listener.head.borrow_and_update(), 5);
+        assert_eq!(listener.head.borrow_and_update().position, 5);
         feed.advance(&[head("a", 4)]);
         assert!(!listener.head.has_changed().unwrap());
+    }
+
+    #[test]
+    fn frames_are_at_hand_for_whoever_has_all_before_them() {
+        let (feed, _hints) = Feed::with_hints();
+        let listener = feed.subscribe("a");
+        let entry = |position| Entry {
+            position,
+            kind: None,
+            at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let appended = |positions: std::ops::RangeInclusive<i64>| Head {
+            entries: positions.clone().map(entry).collect(),
+            ..head("a", *positions.end())
+        };
+        let after = |position| {
+            let entries = listener.head.borrow().after(position)?;
+            Some(entries.iter().map(|e| e.position).collect::<Vec<_>>())
+        };
+        feed.advance(&[appended(4..=5)]);
+        assert_eq!(after(3), Some(vec![4, 5]));
+        assert_eq!((after(2), after(4), after(5)), (None, None, None));
+        // What was committed later and is announced first is all that is known to be last.
+        feed.advance(&[appended(7..=7)]);
+        feed.advance(&[appended(6..=6)]);
+        assert_eq!((after(5), after(6)), (None, Some(vec![7])));
+        // Of what another replica has committed only the position is known.
+        feed.advance(&[head("a", 8)]);
+        assert_eq!((after(6), after(7)), (None, None));
+        feed.advance(&[appended(9..=73)]);
+        assert_eq!(after(8), None);
+        feed.advance(&[appended(74..=137)]);
+        assert_eq!(after(73).map(|all| all.len()), Some(64));
     }
 
     #[test]
@@ -227,7 +290,7 @@ mod tests {
         let mut listener = feed.subscribe("a");
         feed.epoch_is(one);
         feed.advance(&[head("a", 5)]);
-        assert_eq!(*listener.head.borrow_and_update(), 5);
+        assert_eq!(listener.head.borrow_and_update().position, 5);
         feed.epoch_is(one);
         assert!(!listener.head.has_changed().unwrap());
         assert!(listener.is_of(one));
@@ -236,7 +299,7 @@ mod tests {
         assert!(!listener.is_of(one));
         // Its streams may be shorter.
         feed.advance(&[head("a", 3)]);
-        assert_eq!(*listener.head.borrow_and_update(), 3);
+        assert_eq!(listener.head.borrow_and_update().position, 3);
     }
 
     #[test]

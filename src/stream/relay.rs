@@ -141,7 +141,7 @@ async fn listen(url: &SecretString, feed: &Feed, origin: Uuid) {
             if let Ok(said) = serde_json::from_str::<Payload>(payload)
                 && said.origin != origin
             {
-                let head = |(user_id, position)| stream::Head { user_id, position };
+                let head = |(user_id, position)| stream::Head::at(user_id, position);
                 feed.advance_here(&said.heads.into_iter().map(head).collect::<Vec<_>>());
                 said.transients
                     .into_iter()

@@ -1,7 +1,7 @@
 //! Where thumbnails are made: few at a time, since each may take a hundred megabytes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -15,12 +15,23 @@ const PLACES: usize = 2;
 /// How many of them for one user: whoever asks for much waits for themselves.
 const OF_A_USER: usize = 1;
 
+/// Pictures that could not be drawn and are remembered: less than a megabyte.
+const MOST_HOPELESS: usize = 8192;
+
 /// Gives out places to draw at.
 #[derive(Debug, Clone)]
 pub struct Studio {
     places: Arc<Semaphore>,
     /// Of the users who draw or wait.
     users: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+    hopeless: Arc<Mutex<Hopeless>>,
+}
+
+/// SHA-256 of pictures that could not be drawn, the last one last.
+#[derive(Debug, Default)]
+struct Hopeless {
+    known: HashSet<[u8; 32]>,
+    in_order: VecDeque<[u8; 32]>,
 }
 
 /// A place, for one thumbnail. Taken before the picture is read: those who wait hold nothing.
@@ -35,6 +46,7 @@ impl Default for Studio {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             users: Arc::default(),
+            hopeless: Arc::default(),
         }
     }
 }
@@ -53,6 +65,30 @@ impl Studio {
         Place {
             _turn: turn,
             _permit: Arc::clone(&self.places).acquire_owned().await.ok(),
+        }
+    }
+
+    /// Whether a picture with this SHA-256 could not be drawn: in no other size either.
+    #[must_use]
+    pub fn is_hopeless(&self, hash: &[u8; 32]) -> bool {
+        let hopeless = self.hopeless.lock();
+        let hopeless = hopeless.unwrap_or_else(PoisonError::into_inner);
+        hopeless.known.contains(hash)
+    }
+
+    /// Remembers that a picture could not be drawn, and in its stead forgets the one that it
+    /// remembers the longest: whoever asks for that pays for another try.
+    pub fn give_up(&self, hash: [u8; 32]) {
+        let hopeless = self.hopeless.lock();
+        let mut hopeless = hopeless.unwrap_or_else(PoisonError::into_inner);
+        if !hopeless.known.insert(hash) {
+            return;
+        }
+        hopeless.in_order.push_back(hash);
+        if hopeless.in_order.len() > MOST_HOPELESS
+            && let Some(oldest) = hopeless.in_order.pop_front()
+        {
+            hopeless.known.remove(&oldest);
         }
     }
 
@@ -111,6 +147,23 @@ mod tests {
         let first = taken.pop().unwrap();
         assert!(first.draw(Bytes::from_static(b"x"), bounds).await.is_err());
         assert!(timeout(soon, studio.place("other")).await.is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_remembered_and_not_without_end() {
+        let studio = Studio::new();
+        let hash = |n: usize| {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&n.to_be_bytes());
+            hash
+        };
+        for n in 0..=MOST_HOPELESS {
+            assert!(!studio.is_hopeless(&hash(n)));
+            studio.give_up(hash(n));
+            studio.give_up(hash(n));
+        }
+        assert!(!studio.is_hopeless(&hash(0)), "the oldest one");
+        assert!((1..=MOST_HOPELESS).all(|n| studio.is_hopeless(&hash(n))));
     }
 
     #[tokio::test]

@@ -10,10 +10,12 @@ use axum::{
     http::{Extensions, HeaderMap},
     response::Response,
 };
+use tracing::{Instrument as _, Span};
 
 use super::{
     hub::Hub,
     origin,
+    pulls::Pulls,
     refusal::Refusal,
     resume,
     session::{self, Opening},
@@ -24,6 +26,7 @@ use crate::{
     app::App,
     auth::clerk::{self, KEYS_UNAVAILABLE},
     db,
+    limits::Received,
 };
 
 /// What is read at once, in bytes. Clients say little, and the default of 128 KiB would be
@@ -84,19 +87,25 @@ pub(super) async fn open(
     }
     let held = hub.hold().ok_or(Refusal::Full)?;
     let since = token::parameter(&query, "since");
-    let opening = prepare(app, session, since.as_deref()).await?;
+    let received = extensions.get::<Received>().cloned().unwrap_or_default();
+    let opening = prepare(app, hub.pulls(), session, since.as_deref()).await?;
     let upgrade = upgrade
         .protocols([token::SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_frame_size(MAX_READ)
         .max_message_size(MAX_READ);
-    Ok(upgrade.on_upgrade(async move |socket| {
-        let user = &opening.session;
-        let limit = opening.app.config.limits.sockets_per_user;
-        let seat = hub.enter(&user.user_id, &user.session_id, limit);
-        session::serve(Wire::new(socket), opening, seat).await;
-        drop(held);
+    // What the socket says later is found by the id that its handshake was answered with.
+    let span = Span::current();
+    Ok(upgrade.on_upgrade(move |socket| {
+        let served = async move {
+            let user = &opening.session;
+            let limit = opening.app.config.limits.sockets_per_user;
+            let seat = hub.enter(&user.user_id, &user.session_id, limit);
+            session::serve(Wire::new(socket, received), opening, seat).await;
+            drop(held);
+        };
+        served.instrument(span)
     }))
 }
 
@@ -120,6 +129,7 @@ async fn authenticate(
 /// twice rather than never.
 async fn prepare(
     app: Arc<App>,
+    pulls: Pulls,
     session: clerk::Session,
     since: Option<&str>,
 ) -> Result<Opening, Refusal> {
@@ -138,6 +148,7 @@ async fn prepare(
         start: resume::start(since, epoch, &session.user_id, extent),
         head: extent.position,
         app,
+        pulls,
         session,
         subscription,
         epoch,

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
-use super::close::Close;
-use crate::{auth::clerk::Ended, model::new_id};
+use super::{close::Close, pulls::Pulls};
+use crate::{auth::clerk::Ended, meters::meters, model::new_id};
 
 /// Knows every socket of this replica. Cheap to clone; all clones know the same.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ struct Inner {
     /// By Clerk user, the oldest socket first.
     users: Mutex<HashMap<String, VecDeque<Entry>>>,
     sockets: TaskTracker,
+    pulls: Pulls,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl Hub {
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             users: Mutex::default(),
             sockets: TaskTracker::new(),
+            pulls: Pulls::default(),
         }))
     }
 
@@ -104,6 +106,11 @@ impl Hub {
             }
             !entries.is_empty()
         });
+    }
+
+    /// What the sockets are reading.
+    pub(super) fn pulls(&self) -> Pulls {
+        self.0.pulls.clone()
     }
 
     /// How many sockets are open.
@@ -145,7 +152,7 @@ impl Hub {
             }
         }
         drop(users);
-        metrics::gauge!("tributary_websockets").increment(1);
+        meters().websockets.increment(1.0);
         Seat {
             hub: self.clone(),
             user_id: user_id.to_owned(),
@@ -169,7 +176,7 @@ impl Entry {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        metrics::gauge!("tributary_websockets").decrement(1);
+        meters().websockets.decrement(1.0);
         let mut users = self.hub.users();
         if let Some(entries) = users.get_mut(&self.user_id) {
             entries.retain(|entry| entry.id != self.id);

@@ -2,7 +2,8 @@
 //!
 //! The way of a socket: [`handshake`] asks [`token`] and [`origin`] who it is and
 //! answers with a [`refusal`] or an upgrade; [`resume`] decides where it begins;
-//! [`session`] serves it, over [`wire`], with what [`pull`] reads and renders, as
+//! [`session`] serves it, over [`wire`], with what [`pull`] reads and renders (once for
+//! all sockets of a viewer that want the same, says [`pulls`]), as
 //! long as its token's [`lifetime`] goes; [`hub`] knows all of them, and [`close`]
 //! says why they end. [`protocol`] is the frames.
 //!
@@ -19,6 +20,7 @@ mod openapi;
 mod origin;
 mod protocol;
 mod pull;
+mod pulls;
 mod refusal;
 mod resume;
 mod session;

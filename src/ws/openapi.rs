@@ -93,6 +93,7 @@ mod tests {
                 reactions: vec![reaction],
                 attachments: vec![attachment],
                 historical: false,
+                received_at: AT,
             }
         }
 

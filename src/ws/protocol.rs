@@ -119,6 +119,17 @@ pub(super) enum Reason {
     Expired,
 }
 
+impl Reason {
+    /// It on the wire.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Foreign => "foreign",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 impl ServerFrame {
     /// A frame that no cursor belongs to.
     pub(super) fn passing(event: Event, at: DateTime<Utc>) -> Self {

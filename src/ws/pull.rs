@@ -2,11 +2,20 @@
 //! the rows as they are now, in a number of statements that the batch's size does
 //! not change.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
+use axum::extract::ws::Utf8Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::future::{try_join, try_join3};
 use uuid::Uuid;
 
-use super::protocol::{Event, ServerFrame};
+use super::{
+    protocol::{Event, ServerFrame},
+    pulls::Part,
+};
 use crate::{
     app::App,
     db::{
@@ -14,6 +23,7 @@ use crate::{
         read::{backfill, connections, conversations, messages, participants},
         stream::{self, Entry},
     },
+    meters::meters,
     model::{
         connection::{Connection, Status},
         conversation::Conversation,
@@ -28,43 +38,97 @@ use crate::{
 pub(super) enum Pulled {
     /// Frames, ready to be sent, and the position up to which they lead: what the
     /// viewer may no longer see leaves no frame, but is passed.
-    Frames(Vec<String>, i64),
+    Frames(Vec<Rendered>, i64),
     /// What comes next is no longer kept; the stream goes on from this head.
     Pruned(i64),
 }
 
-/// Reads and renders up to `limit` frames after a position.
-pub(super) async fn pull(
-    app: &App,
-    user_id: &str,
-    epoch: Uuid,
-    position: i64,
-    limit: i64,
-) -> Result<Pulled, db::Error> {
-    let mut conn = app.db.get().await?;
-    let entries = stream::after(&mut conn, user_id, position, limit).await?;
-    let is_next = entries
-        .first()
-        .is_some_and(|entry| entry.position == position + 1);
-    if !is_next {
-        // Either nothing is there yet, or it has been pruned under a slow socket.
-        let extent = stream::extent(&mut conn, user_id).await?;
-        if position < extent.pruned_through {
-            return Ok(Pulled::Pruned(extent.position));
+/// A frame, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// Cheap to clone: each of a viewer's sockets sends the same.
+    pub(super) text: Utf8Bytes,
+    /// When it was made.
+    at: DateTime<Utc>,
+    /// When the homeserver received what it is the first word of.
+    received_at: Option<DateTime<Utc>>,
+}
+
+impl Rendered {
+    /// Measures how late it is.
+    pub(super) fn measure(&self, now: DateTime<Utc>) {
+        let since = |at: DateTime<Utc>| (now - at).to_std().unwrap_or_default();
+        meters().frame_lag_seconds.record(since(self.at));
+        if let Some(received_at) = self.received_at {
+            meters().delivery_seconds.record(since(received_at));
         }
     }
-    let reached = entries.last().map_or(position, |entry| entry.position);
-    let rows = Rows::load(&mut conn, user_id, &entries).await?;
-    drop(conn);
-    let frames = entries.into_iter().filter_map(|entry| {
+}
+
+/// Reads and renders a part of a stream: of these frames, if all of it is at hand.
+pub(super) async fn pull(
+    app: &App,
+    part: &Part,
+    at_hand: Option<Arc<[Entry]>>,
+) -> Result<Pulled, db::Error> {
+    let mut conn = app.db.get().await?;
+    let (has_begun, entries) = match at_hand {
+        Some(entries) => (false, entries),
+        None => match next(&mut conn, part).await? {
+            Next::Entries(entries) => (true, entries.into()),
+            Next::Pruned(head) => {
+                conn.leave();
+                return Ok(Pulled::Pruned(head));
+            }
+        },
+    };
+    let rows = Rows::load(&mut conn, has_begun, &part.user_id, &entries).await?;
+    conn.leave();
+    let reached = entries.last().map_or(part.position, |entry| entry.position);
+    let frames = entries.iter().filter_map(|entry| {
+        let event = rows.event(entry.kind?)?;
+        let received_at = match &event {
+            Event::MessageCreated { message, .. } => Some(message.received_at),
+            _ => None,
+        };
+        let cursor = Cursor::new(part.epoch, &part.user_id, entry.position);
         let frame = ServerFrame {
-            event: rows.event(entry.kind?)?,
-            cursor: Some(Cursor::new(epoch, user_id, entry.position).to_string()),
+            event,
+            cursor: Some(cursor.to_string()),
             at: entry.at,
         };
-        serde_json::to_string(&frame).ok()
+        let text = serde_json::to_string(&frame).ok()?.into();
+        Some(Rendered {
+            text,
+            at: entry.at,
+            received_at,
+        })
     });
     Ok(Pulled::Frames(frames.collect(), reached))
+}
+
+/// What is next in a stream.
+enum Next {
+    Entries(Vec<Entry>),
+    Pruned(i64),
+}
+
+/// Reads it in a transaction that it begins.
+async fn next(conn: &mut db::Pooled, part: &Part) -> Result<Next, db::Error> {
+    let limit = i64::try_from(part.limit).unwrap_or(i64::MAX);
+    let after = stream::after(conn, &part.user_id, part.position, limit);
+    let ((), entries) = try_join(conn.begin(), after).await?;
+    let is_next = entries
+        .first()
+        .is_some_and(|entry| entry.position == part.position + 1);
+    if !is_next {
+        // Either nothing is there yet, or it has been pruned under a slow socket.
+        let extent = stream::extent(conn, &part.user_id).await?;
+        if part.position < extent.pruned_through {
+            return Ok(Next::Pruned(extent.position));
+        }
+    }
+    Ok(Next::Entries(entries))
 }
 
 /// What a batch of frames shows.
@@ -79,28 +143,41 @@ struct Rows {
 
 impl Rows {
     async fn load(
-        conn: &mut db::Connection,
+        conn: &mut db::Pooled,
+        has_begun: bool,
         user_id: &str,
         entries: &[Entry],
     ) -> Result<Self, db::Error> {
         let mut rows = Self::default();
-        let wanted = ids(entries, |kind| match kind {
+        let shown = ids(entries, |kind| match kind {
             FrameKind::MessageCreated { message_id, .. }
             | FrameKind::MessageUpdated { message_id, .. } => Some(message_id),
             _ => None,
         });
-        if !wanted.is_empty() {
-            let found = messages::by_ids(conn, user_id, &wanted).await?;
-            rows.messages = by_key(found, |message| message.id);
-        }
-        let wanted = ids(entries, |kind| match kind {
+        let counted = ids(entries, |kind| match kind {
             FrameKind::MessageCreated {
                 conversation_id, ..
             } => Some(conversation_id),
             _ => None,
         });
-        if !wanted.is_empty() {
-            rows.unread = conversations::unread_counts(conn, user_id, &wanted).await?;
+        let opened = async {
+            if has_begun {
+                return Ok(());
+            }
+            // Only so that its statements keep their plans: making them takes many times what they do.
+            conn.begin().await
+        };
+        if shown.is_empty() {
+            opened.await?;
+        } else {
+            let ((), found, unread) = try_join3(
+                opened,
+                messages::by_ids(conn, user_id, &shown),
+                conversations::unread_counts(conn, user_id, &counted),
+            )
+            .await?;
+            rows.messages = by_key(found, |message| message.id);
+            rows.unread = unread;
         }
         rows.load_rare(conn, user_id, entries).await?;
         Ok(rows)

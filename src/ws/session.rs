@@ -3,7 +3,7 @@
 //! Frames are pulled from the database in small batches as the socket takes them,
 //! so what a socket keeps in memory is bounded by a batch however far it lags.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::Message;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -19,14 +19,15 @@ use super::{
     hub::Seat,
     lifetime::{Lifetime, Phase},
     protocol::{ClientFrame, Event, MAX_CLIENT_FRAME, Reason, ServerFrame},
-    pull::{Pulled, pull},
+    pull::Pulled,
+    pulls::{Outcome, Part, Pull, Pulls},
     resume::Start,
     wire::{Turn, Wire},
 };
 use crate::{
     app::App,
     auth::clerk::{self, KEYS_UNAVAILABLE, Refusal},
-    db,
+    meters::meters,
     model::transient::Transient,
     stream::{Subscription, cursor::Cursor},
 };
@@ -41,6 +42,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What a socket begins with.
 pub(super) struct Opening {
     pub(super) app: Arc<App>,
+    pub(super) pulls: Pulls,
     pub(super) session: clerk::Session,
     /// Made before the head was read: what is committed since is not missed.
     pub(super) subscription: Subscription,
@@ -61,10 +63,9 @@ enum End {
     Gone,
 }
 
-type Pulling = Pin<Box<dyn Future<Output = Result<Pulled, db::Error>> + Send>>;
-
 struct Session {
     app: Arc<App>,
+    pulls: Pulls,
     identity: clerk::Session,
     subscription: Subscription,
     epoch: Uuid,
@@ -76,7 +77,7 @@ struct Session {
     head: i64,
     /// `live` is due once this position is reached.
     live_at: Option<i64>,
-    pulling: Option<Pulling>,
+    pulling: Option<Pull>,
     /// Not to be pulled before.
     retry_at: Option<Instant>,
     ping_at: Instant,
@@ -113,7 +114,7 @@ pub(super) async fn serve(wire: Wire, opening: Opening, mut seat: Seat) {
     match end {
         End::Close(close) => {
             let code = close.code().to_string();
-            metrics::counter!("tributary_websocket_closes_total", "code" => code).increment(1);
+            meters().websocket_closes.of(&code).increment(1);
             wire.close(close).await;
         }
         End::Goodbye => wire.end().await,
@@ -145,6 +146,7 @@ impl Session {
             behind_since: None,
             allowance: Allowance::new(Instant::now()),
             app: opening.app,
+            pulls: opening.pulls,
             identity: opening.session,
             subscription: opening.subscription,
             epoch: opening.epoch,
@@ -165,7 +167,7 @@ impl Session {
             Start::Resync(reason) => {
                 // No cursor: to go on from the head without having reloaded is to lose frames.
                 self.send(&ServerFrame::passing(hello, self.app.clock.now()));
-                self.say(Event::Resync { reason });
+                self.resync(reason);
             }
         }
     }
@@ -185,7 +187,7 @@ impl Session {
                 }
                 pulled = pending_or(&mut self.pulling) => {
                     self.pulling = None;
-                    self.pulled(pulled);
+                    self.pulled(&pulled);
                 }
                 Ok(()) = self.subscription.head.changed() => {}
                 transient = self.subscription.transients.recv() => self.pass(transient),
@@ -196,7 +198,7 @@ impl Session {
 
     /// Looks at the database's epoch, the clocks and the queue; whether that ends the socket.
     fn judge(&mut self) -> Option<Close> {
-        let known = *self.subscription.head.borrow_and_update();
+        let known = self.subscription.head.borrow_and_update().position;
         self.head = self.head.max(known);
         let phase = self.life.phase(self.app.clock.now());
         self.wire.paused = phase != Phase::Valid;
@@ -255,38 +257,58 @@ impl Session {
         }
     }
 
-    fn next_batch(&self) -> Pulling {
+    fn next_batch(&self) -> Pull {
         let limit = BATCH.min(self.app.config.websocket.max_queue.max(1));
-        let limit = i64::try_from(limit).unwrap_or(1);
-        let (app, epoch, position) = (Arc::clone(&self.app), self.epoch, self.position);
-        let user_id = self.identity.user_id.clone();
-        Box::pin(async move { pull(&app, &user_id, epoch, position, limit).await })
+        let part = Part {
+            user_id: self.identity.user_id.clone(),
+            epoch: self.epoch,
+            position: self.position,
+            limit,
+        };
+        let tip = self.subscription.head.borrow();
+        let at_hand = tip.after(self.position).filter(|all| all.len() <= limit);
+        drop(tip);
+        self.pulls.of(&self.app, part, at_hand)
     }
 
-    fn pulled(&mut self, pulled: Result<Pulled, db::Error>) {
-        match pulled {
-            Ok(Pulled::Frames(frames, reached)) => {
+    fn pulled(&mut self, pulled: &Outcome) {
+        if self.wire.paused {
+            // It would be old when it may go out: it is read again then.
+            return;
+        }
+        match pulled.as_deref() {
+            Ok(&Pulled::Frames(ref frames, reached)) => {
                 if reached == self.position {
                     // The head is ahead of what can be read: not a reason to spin.
                     self.retry_at = Some(Instant::now() + RETRY);
                 }
                 self.position = reached;
+                let is_live = self.live_at.is_none();
+                let when = if is_live { "live" } else { "replay" };
+                meters().frames.of(when).increment(frames.len() as u64);
+                let now = self.app.clock.now();
                 for frame in frames {
-                    self.wire.send(frame);
+                    if is_live {
+                        frame.measure(now);
+                    }
+                    self.wire.send(frame.text.clone());
                 }
             }
-            Ok(Pulled::Pruned(head)) => {
+            Ok(&Pulled::Pruned(head)) => {
                 self.position = head;
                 self.head = self.head.max(head);
-                self.say(Event::Resync {
-                    reason: Reason::Expired,
-                });
+                self.resync(Reason::Expired);
             }
             Err(error) => {
                 tracing::warn!(%error, "a socket waits for the database");
                 self.retry_at = Some(Instant::now() + RETRY);
             }
         }
+    }
+
+    fn resync(&mut self, reason: Reason) {
+        meters().websocket_resyncs.of(reason.word()).increment(1);
+        self.say(Event::Resync { reason });
     }
 
     /// Typing and receipts are worth something now or never.
@@ -297,18 +319,19 @@ impl Session {
             && !self.wire.paused
         {
             let event = Event::from(&transient.kind);
+            meters().frames.of("passing").increment(1);
             self.send(&ServerFrame::passing(event, self.app.clock.now()));
         }
     }
 
     async fn heard(&mut self, turn: Turn) -> Option<End> {
         let message = match turn {
-            Turn::Drained => return None,
             Turn::Gone(close) => return Some(close.map_or(End::Gone, End::Close)),
             Turn::Received(Message::Close(_)) => return Some(End::Goodbye),
-            Turn::Received(_) if !self.allowance.take(Instant::now()) => {
+            Turn::Received(_) | Turn::Unfinished if !self.allowance.take(Instant::now()) => {
                 return Some(End::Close(Close::TooMuch));
             }
+            Turn::Drained | Turn::Unfinished => return None,
             Turn::Received(message) => message,
         };
         let close = match message {
@@ -391,7 +414,7 @@ impl Session {
 }
 
 /// The future, or none for ever.
-async fn pending_or(pulling: &mut Option<Pulling>) -> Result<Pulled, db::Error> {
+async fn pending_or(pulling: &mut Option<Pull>) -> Outcome {
     match pulling {
         Some(pulling) => pulling.await,
         None => std::future::pending().await,

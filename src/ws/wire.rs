@@ -12,12 +12,17 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::close::Close;
+use crate::limits::Received;
 
 /// How long a peer may take to answer a close.
 const GOODBYE: Duration = Duration::from_secs(30);
 /// How long the connection stays after a close that nobody can answer any more:
 /// ending it at once could overtake the close frame.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that may come without ending a message: what clients say is shorter. Fragments
+/// cost as much as messages, and one can go on for ever.
+pub(super) const UNFINISHED: u64 = 16 * 1024;
 
 /// A socket with what waits to be sent on it.
 pub(super) struct Wire {
@@ -35,6 +40,10 @@ pub(super) struct Wire {
     blocked: bool,
     /// When the peer last gave a sign of life: sent something, or made room.
     heard_at: Instant,
+    /// What the connection has brought,
+    received: Received,
+    /// and how much of it is accounted for.
+    counted: u64,
 }
 
 /// What came of waiting.
@@ -42,6 +51,8 @@ pub(super) struct Wire {
 pub(super) enum Turn {
     /// A frame from the peer.
     Received(Message),
+    /// [`UNFINISHED`] more bytes from the peer that are no whole message.
+    Unfinished,
     /// All that could be sent is sent.
     Drained,
     /// The peer is gone, or breaks the protocol, which wants a [`Close`].
@@ -49,7 +60,7 @@ pub(super) enum Turn {
 }
 
 impl Wire {
-    pub(super) fn new(socket: WebSocket) -> Self {
+    pub(super) fn new(socket: WebSocket, received: Received) -> Self {
         Self {
             socket: Box::new(socket),
             answers: VecDeque::new(),
@@ -58,11 +69,13 @@ impl Wire {
             unflushed: false,
             blocked: false,
             heard_at: Instant::now(),
+            counted: received.total(),
+            received,
         }
     }
 
     /// Sends a frame after all others.
-    pub(super) fn send(&mut self, frame: String) {
+    pub(super) fn send(&mut self, frame: impl Into<Utf8Bytes>) {
         self.data.push_back(frame.into());
     }
 
@@ -112,10 +125,16 @@ impl Wire {
         match self.socket.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(message))) => {
                 self.heard_at = Instant::now();
+                self.counted = self.received.total();
                 Poll::Ready(Turn::Received(message))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Turn::Gone(broken(error))),
             Poll::Ready(None) => Poll::Ready(Turn::Gone(None)),
+            Poll::Pending if self.received.total() - self.counted >= UNFINISHED => {
+                // What was read of it has been looked at; whoever asks is polled again.
+                self.counted += UNFINISHED;
+                Poll::Ready(Turn::Unfinished)
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -171,7 +190,7 @@ impl Wire {
                 match self.turn().await {
                     Turn::Gone(_) => break,
                     Turn::Drained if self.socket.is_terminated() => break sleep(LINGER).await,
-                    Turn::Drained | Turn::Received(_) => {}
+                    Turn::Drained | Turn::Received(_) | Turn::Unfinished => {}
                 }
             }
         };

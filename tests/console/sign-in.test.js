@@ -30,8 +30,11 @@ function standIn() {
     mountSignIn(node) {
       const button = document.createElement("button");
       button.textContent = "Continue";
-      button.onclick = () => this.become({ id: "sess_1", getToken: () => fetch("/stand-in/token").then((answer) => answer.text()) });
+      button.onclick = () => this.enter("sess_1");
       node.append(button);
+    },
+    enter(id) {
+      this.become({ id, getToken: () => fetch(`/stand-in/token/${id}`).then((answer) => answer.text()) });
     },
     unmountSignIn: (node) => node.replaceChildren(),
     addListener: (listener) => listeners.push(listener),
@@ -48,12 +51,16 @@ function standIn() {
 test("the sign-in page hands its session over, and keeps its script to itself", async () => {
   const customer = await stack.customer("clerk", "Clerk");
   const chat = await stack.chat(customer, { name: "Carol" });
+  const other = await stack.customer("other", "Other");
+  const users = { sess_1: customer.clerk, sess_2: other.clerk };
   const page = await open(browser, `${stack.url}/console`);
   const context = page.context();
   await context.route(`${CLERK}/**`, (route) =>
     route.fulfill({ contentType: "text/javascript", headers: { "Access-Control-Allow-Origin": "*" }, body: `(${standIn})()` }));
-  await context.route("**/stand-in/token", async (route) =>
-    route.fulfill({ contentType: "text/plain", body: await stack.print("dev-token", "--user", customer.clerk, "--ttl", "60") }));
+  await context.route("**/stand-in/token/*", async (route) => {
+    const user = users[route.request().url().split("/").at(-1)];
+    await route.fulfill({ contentType: "text/plain", body: await stack.print("dev-token", "--user", user, "--ttl", "60") });
+  });
 
   const opened = context.waitForEvent("page");
   await page.getByRole("link", { name: "Sign in" }).click();
@@ -80,6 +87,14 @@ test("the sign-in page hands its session over, and keeps its script to itself", 
   }, `${CLERK}/script.js`);
   await page.waitForFunction(() => window.refused.length > 0);
   assert.equal(await page.evaluate(() => typeof window.Clerk), "undefined");
+
+  // Another user takes the session over, without a word of goodbye.
+  await signIn.evaluate(() => window.Clerk.enter("sess_2"));
+  await page.getByText("through Clerk").first().waitFor({ state: "detached" });
+  await page.locator("#state", { hasText: "Live" }).waitFor();
+  assert.equal(await page.getByText("through Clerk").count(), 0);
+  await signIn.evaluate(() => window.Clerk.enter("sess_1"));
+  await page.getByText("through Clerk").first().waitFor();
 
   await signIn.getByRole("button", { name: "Sign out" }).click();
   await signIn.getByRole("button", { name: "Continue" }).waitFor();

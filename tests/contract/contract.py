@@ -54,6 +54,7 @@ def facts(house) -> dict:
     ids = [conversation["id"] for conversation in conversations]
     pages = [house.get(f"/api/conversations/{id}/messages?limit=20", alice) for id in ids]
     messages = [message["id"] for page in pages for message in page["items"]]
+    files = stored(house, ids, alice)
     own = house.get("/api/messenger/status", alice)["connectionId"]
     spared = house.get("/api/messenger/status", eve)["connectionId"]
     rooms = [DIRECT, GROUP]
@@ -72,6 +73,8 @@ def facts(house) -> dict:
     status, reported = house.call("POST", "/api/manager/bridge-login-complete", house.keys["manager"], report)
     assert status == 200, reported
     return {
+        "url": house.url,
+        "silentRoom": QUIET,
         "keys": {"clerk": alice} | house.keys,
         "customers": {"DELETE /api/account": bob, "DELETE /api/messenger/connections/{id}": eve},
         "ids": {
@@ -79,12 +82,21 @@ def facts(house) -> dict:
             "/api/conversations/{id}/messages": {"id": ids},
             "/api/conversations/{id}/read": {"id": ids},
             "/api/messages/{id}": {"id": messages},
+            "/api/media/{id}": {"id": files},
             "/api/messenger/connections/{id}": {"id": [spared]},
             "/api/admin/backfill/{id}": {"id": backfills},
             "/api/admin/backfill/{id}/cancel": {"id": backfills},
             "/api/admin/dead-letters/{id}/replay": {"id": letters},
             "/api/admin/rooms/{roomId}": {"roomId": rooms},
             "/api/bridge/{bridgeId}/status": {"bridgeId": ["meta"]},
+        },
+        # What no schema says: they are exchanged whenever they are valid.
+        "words": {
+            "/api/analytics": {
+                "timeZone": ["UTC", "GMT", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+3"],
+                "from": ["2026-01-31", "2026-01-31T12:00:00Z", "1970-01-01"],
+                "to": ["2099-12-31", "2099-12-31T00:00:00.5+02:00"],
+            },
         },
         "queries": {
             "/api/messenger/status": {"connectionId": [own]},
@@ -96,10 +108,24 @@ def facts(house) -> dict:
             "POST /api/messenger/link": [{"code": reported["linkCode"]}],
             "POST /api/manager/bridge-login-complete": [report | {"matrixUserId": "@newer:lab.local"}],
             "POST /api/admin/connections": [{"userId": "user_new", "matrixUserId": "@newest:lab.local"}],
+            "POST /api/media/tickets": [{"ids": files}, {"ids": []}],
             "POST /api/admin/backfill": [{"roomId": rooms[0]}, {"roomId": QUIET}, {"all": True, "days": 1}, {"connectionId": own}],
             "PATCH /api/admin/rooms/{roomId}": [{"enabled": True}, {"enabled": False}, {"backfill": True}],
         },
     }
+
+
+def stored(house, conversations: list[str], token: str) -> list[str]:
+    """The files of these conversations, once the archive has them."""
+    from house import eventually
+
+    def files() -> list[str]:
+        pages = [house.get(f"/api/conversations/{id}/messages?limit=200", token) for id in conversations]
+        messages = [message for page in pages for message in page["items"]]
+        return [file["mediaId"] for message in messages for file in message["attachments"] if file["state"] == "stored"]
+
+    eventually("a file is stored", files)
+    return files()
 
 
 def fuzz(args: argparse.Namespace) -> int:
@@ -129,11 +155,10 @@ def unheard(answered: dict[str, dict[str, int]]) -> list[str]:
     """Prints what was answered how often; the operations of which no success was seen."""
     for label, statuses in sorted(answered.items()):
         print(f"{label:48} " + "  ".join(f"{status}: {count}" for status, count in sorted(statuses.items())))
-    # One wants a signature, one a socket, one a letter that can be read after all, and one a
-    # file that a homeserver has handed out; they have tests of their own.
+    # One wants a signature, one a socket, and one a letter that can be read after all; they have
+    # tests of their own.
     unheard = {label for label, statuses in answered.items() if not any(it.startswith("2") for it in statuses)}
-    unheard -= {"POST /webhooks/clerk", "GET /ws", "POST /api/admin/dead-letters/{id}/replay",
-               "GET /api/media/{id}"}
+    unheard -= {"POST /webhooks/clerk", "GET /ws", "POST /api/admin/dead-letters/{id}/replay"}
     for label in sorted(unheard):
         print(f"{label}: never succeeded, so nothing was learned of it", file=sys.stderr)
     return sorted(unheard)

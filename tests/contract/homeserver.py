@@ -2,8 +2,10 @@
 
 import json
 import re
+import struct
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
@@ -21,10 +23,14 @@ class Homeserver:
 
             def _answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = answer_to(unquote(urlsplit(self.path).path), rooms)
-                body = json.dumps(answer).encode()
+                path = unquote(urlsplit(self.path).path)
+                if path.startswith("/_matrix/client/v1/media/download/"):
+                    status, kind, body = 200, "image/png", picture(40, 30)
+                else:
+                    status, answer = answer_to(path, rooms)
+                    kind, body = "application/json", json.dumps(answer).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -43,6 +49,18 @@ class Homeserver:
         """Nobody is answered any more."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def picture(width: int, height: int) -> bytes:
+    """A grey PNG."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x7f" * width) * height)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def answer_to(path: str, rooms: dict[str, dict]) -> tuple[int, object]:

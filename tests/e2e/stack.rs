@@ -7,7 +7,7 @@ mod switch;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -51,6 +51,23 @@ impl Stack {
 
     /// Starts Tributary on a new database, which knows of nothing that was before.
     pub(crate) async fn begin_anew(&mut self, settings: &[(&str, &str)]) {
+        self.fresh_database(settings).await;
+        self.start_tributary().await;
+        self.run_script(&["up", "synapse", "bridge"]);
+    }
+
+    /// A new database, on which nothing was started yet, and other settings.
+    pub(crate) async fn fresh_database(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter();
+        self.settings = settings
+            .map(|(key, value)| (format!("TRIBUTARY__{key}"), (*value).to_owned()))
+            .collect();
+        self.point_to_new_database().await;
+    }
+
+    /// Makes a new database, and has Tributary use that when it starts next.
+    pub(crate) async fn point_to_new_database(&mut self) {
+        const KEY: &str = "TRIBUTARY__DATABASE__URL";
         let name = format!("anew_{}", tributary::model::new_id().simple());
         let mut conn = AsyncPgConnection::establish(self.fact("/postgres/admin_url"))
             .await
@@ -62,13 +79,19 @@ impl Stack {
         .unwrap();
         let url = self.fact("/postgres/database_url");
         let url = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
-        let settings = settings.iter().copied();
-        self.settings = settings
-            .chain([("DATABASE__URL", url.as_str())])
-            .map(|(key, value)| (format!("TRIBUTARY__{key}"), value.to_owned()))
-            .collect();
-        self.start_tributary().await;
-        self.run_script(&["up", "synapse", "bridge"]);
+        self.settings.retain(|(key, _)| key != KEY);
+        self.settings.push((KEY.to_owned(), url));
+    }
+
+    /// Runs another command of Tributary's, as it is configured now.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_tributary"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("tributary.yaml"))
+            .envs(self.settings.iter().cloned())
+            .output()
+            .unwrap()
     }
 
     /// Waits for its turn. Tributary does not run yet.
@@ -108,12 +131,46 @@ impl Stack {
 
     /// Tributary's database.
     pub(crate) async fn database(&self) -> AsyncPgConnection {
+        AsyncPgConnection::establish(self.database_url())
+            .await
+            .unwrap()
+    }
+
+    /// Where that is.
+    pub(crate) fn database_url(&self) -> &str {
         let own = self
             .settings
             .iter()
             .find(|(key, _)| key == "TRIBUTARY__DATABASE__URL");
-        let url = own.map_or_else(|| self.fact("/postgres/database_url"), |(_, url)| url);
-        AsyncPgConnection::establish(url).await.unwrap()
+        own.map_or_else(|| self.fact("/postgres/database_url"), |(_, url)| url)
+    }
+
+    /// Sets a variable of Tributary's environment, from its next start on.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Ends [`Self::set`].
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.retain(|(set, _)| set != key);
+    }
+
+    /// A command of the program, with other values of configuration keys.
+    pub(crate) fn tributary<'a>(
+        &self,
+        arguments: &[&str],
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+        let settings = settings.into_iter();
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("tributary.yaml"))
+            .envs(self.settings.iter().cloned())
+            .envs(settings.map(|(key, value)| (format!("TRIBUTARY__{key}"), value)))
+            .stdin(Stdio::null());
+        command
     }
 
     /// A value of `stack.json`, by its path.

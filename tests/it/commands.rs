@@ -332,3 +332,31 @@ async fn the_shell_gets_its_exit_codes() {
     assert_eq!(code, 2);
     assert!(message.contains("admin.api_key"), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_learns_whether_it_is_ready() {
+    let shell = Shell::new().await;
+    assert_eq!(shell.prints(&["healthcheck"]).await, "");
+
+    shell
+        .sql("DELETE FROM public.__diesel_schema_migrations WHERE version = (SELECT max(version) FROM public.__diesel_schema_migrations)")
+        .await;
+    let (code, message) = shell.fails(&["healthcheck"]).await;
+    assert_eq!(code, 1);
+    assert!(message.contains("/readyz answers 503"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_learns_that_nobody_is_there() {
+    let shell = Shell::new().await;
+    let config = fs::read_to_string(shell.place.path().join("config.yaml")).unwrap();
+    let bind = shell.app.url("").replace("http://", "");
+    let config = config.replace(&bind, "127.0.0.1:9");
+    fs::write(shell.place.path().join("config.yaml"), config).unwrap();
+    let (code, message) = shell.fails(&["healthcheck"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("127.0.0.1:9/readyz cannot be reached"),
+        "{message}"
+    );
+}

@@ -27,7 +27,7 @@ async fn page(world: &World, user_id: &str) -> Vec<tributary::model::message::Me
     let mut all = Vec::new();
     for item in items {
         all.extend(
-            messages::page(&mut conn, user_id, item.id, None, 50)
+            messages::page(&conn, user_id, item.id, None, 50)
                 .await
                 .unwrap()
                 .expect("theirs")

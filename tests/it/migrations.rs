@@ -31,17 +31,24 @@ async fn two_replicas_that_start_at_once_take_turns() {
     );
 }
 
-/// Everybody else who wants a table queues behind a migration that waits for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_migration_behind_a_long_read_lets_others_pass() {
+/// A database as it was before this table was made, and where it is.
+async fn before(table: &str) -> (TestDatabase, String) {
     let database = TestDatabase::new().await;
     let url = database.url.expose_secret().to_owned();
     let mut harness = AsyncMigrationHarness::new(Connection::establish(&url).await.unwrap());
     let pool = database.pool();
-    let is_later = "SELECT count(*) FROM pg_class WHERE relname = 'walks'";
-    while count(&pool, is_later).await > 0 {
+    let is_later = format!("SELECT count(*) FROM pg_class WHERE relname = '{table}'");
+    while count(&pool, &is_later).await > 0 {
         harness.revert_last_migration(MIGRATIONS).unwrap();
     }
+    (database, url)
+}
+
+/// Everybody else who wants a table queues behind a migration that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_behind_a_long_read_lets_others_pass() {
+    let (database, url) = before("walks").await;
+    let pool = database.pool();
     let mut reader = Connection::establish(&url).await.unwrap();
     reader
         .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
@@ -63,6 +70,31 @@ async fn a_migration_behind_a_long_read_lets_others_pass() {
     written.expect("it waits behind the migration").unwrap();
     assert!(!migrated.is_finished());
     reader.batch_execute("COMMIT").await.unwrap();
+    assert!(!migrated.await.unwrap().unwrap().is_empty());
+}
+
+/// A transaction that has what a migration wants next may want what the migration has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_deadlocks_is_tried_again() {
+    let (database, url) = before("former_people").await;
+    let pool = database.pool();
+    let mut other = Connection::establish(&url).await.unwrap();
+    // The migration is the one that notices.
+    let first = "SET deadlock_timeout = '1min'; BEGIN;
+                 LOCK TABLE tributary.participants IN ROW EXCLUSIVE MODE";
+    other.batch_execute(first).await.unwrap();
+    let migrated = tokio::spawn({
+        let url = database.url.clone();
+        async move { db::migrate(&url).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks
+                 WHERE relation = 'tributary.participants'::regclass AND NOT granted";
+    eventually("the migration does not wait", async || {
+        (count(&pool, waits).await > 0).then_some(())
+    })
+    .await;
+    let then = "SELECT count(*) FROM tributary.conversation_access; COMMIT";
+    other.batch_execute(then).await.unwrap();
     assert!(!migrated.await.unwrap().unwrap().is_empty());
 }
 

@@ -7,7 +7,7 @@ use futures_util::stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Notify, oneshot},
+    sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -18,6 +18,7 @@ use crate::support::eventually;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+const WORK: &[u8] = b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n";
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 struct Served {
@@ -160,15 +161,26 @@ async fn headers_have_a_longest_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_connection_too_many_is_closed_and_a_place_that_is_free_again_is_taken() {
-    let served = Served::start(hello(), |settings| settings.most = 2).await;
+async fn one_request_too_many_is_closed_and_a_place_that_is_free_again_is_taken() {
+    let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let work = {
+        let (go_on, begun) = (Arc::clone(&go_on), Arc::clone(&begun));
+        async move || {
+            begun.add_permits(1);
+            go_on.notified().await;
+            "hello"
+        }
+    };
+    let router = hello().route("/work", get(work));
+    let served = Served::start(router, |settings| settings.most = 2).await;
     let mut held = [served.connect().await, served.connect().await];
     for stream in &mut held {
-        stream.write_all(GET).await.unwrap();
-        assert_eq!(status(stream).await, 200);
+        stream.write_all(WORK).await.unwrap();
     }
+    let both = timeout(PATIENCE, begun.acquire_many(2)).await;
+    drop(both.expect("both are at work").unwrap());
     closed(&mut served.connect().await).await;
-    drop(held);
+    go_on.notify_one();
     eventually("a place is free", async || {
         let mut stream = served.connect().await;
         stream.write_all(GET).await.ok()?;
@@ -176,6 +188,31 @@ async fn one_connection_too_many_is_closed_and_a_place_that_is_free_again_is_tak
         (stream.read(&mut first).await.ok()? == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_nothing_makes_room_for_whoever_asks() {
+    let served = Served::start(hello(), |settings| {
+        settings.most = 8;
+        settings.timeouts.silence = PATIENCE * 2;
+        settings.timeouts.head = PATIENCE * 2;
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        let mut stream = served.connect().await;
+        stream.write_all(&GET[..10]).await.unwrap();
+        silent.push(stream);
+    }
+    for _ in 0..3 {
+        let mut asks = served.connect().await;
+        asks.write_all(GET).await.unwrap();
+        assert_eq!(status(&mut asks).await, 200);
+    }
+    let first = timeout(PATIENCE, silent[0].read(&mut [0; 1]))
+        .await
+        .unwrap();
+    assert!(matches!(first, Ok(0) | Err(_)), "{first:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,9 +256,7 @@ async fn on_stop_the_request_in_hand_is_answered_and_nobody_else_waited_for() {
     assert_eq!(status(&mut idle).await, 200);
     half.write_all(&GET[..10]).await.unwrap();
     let mut busy = served.connect().await;
-    busy.write_all(b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
+    busy.write_all(WORK).await.unwrap();
     began.notified().await;
 
     served.stop.cancel();

@@ -19,10 +19,9 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::{
-    api::{ApiError, error::Code, extract::ClientIp},
+    api::{ApiError, endpoint::Endpoint, error::Code, extract::ClientIp},
     app::AppState,
     db::{
         self,
@@ -52,11 +51,7 @@ impl Calls {
     }
 
     /// An endpoint whose calls leave a row of this action.
-    pub(in crate::api) fn audited(
-        &self,
-        action: &'static str,
-        endpoint: UtoipaMethodRouter<AppState>,
-    ) -> UtoipaMethodRouter<AppState> {
+    pub(in crate::api) fn audited(&self, action: &'static str, endpoint: Endpoint) -> Endpoint {
         let layer = from_fn_with_state((self.clone(), action), record);
         endpoint.map(|methods| methods.route_layer(layer))
     }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::period::{period, unknown_zone, zone};
+use super::period::{Zone, period, unknown_zone, zone};
 use crate::{
     api::{
         ApiError,
@@ -57,7 +57,7 @@ pub(in crate::api) async fn get_analytics(
         db: app.db.clone(),
         user_id: viewer.user_id().to_owned(),
         conversation_id,
-        time_zone: zone(asked.time_zone.as_deref())?.to_owned(),
+        zone: zone(asked.time_zone.as_deref())?,
         period: period(asked.from.as_deref(), asked.to.as_deref(), app.clock.now())?,
     };
     // Whoever hangs up leaves a statement behind that goes on for a while: it is still theirs.
@@ -73,7 +73,7 @@ struct Count {
     db: Database,
     user_id: String,
     conversation_id: Option<Uuid>,
-    time_zone: String,
+    zone: Zone,
     period: [Moment; 2],
 }
 
@@ -81,7 +81,7 @@ impl Count {
     async fn run(self) -> Result<Analytics, ApiError> {
         let _turn = self.task.turn().await;
         let mut conn = self.db.get().await?;
-        let period = resolve(&mut conn, &self.time_zone, self.period).await?;
+        let period = resolve(&mut conn, &self.zone.in_postgres, self.period).await?;
         let [from, to] = period.ok_or_else(unknown_zone)?;
         if from > to {
             return Err(ApiError::invalid("from is after to"));
@@ -89,14 +89,14 @@ impl Count {
         let scope = Scope {
             user_id: &self.user_id,
             conversation_id: self.conversation_id,
-            time_zone: &self.time_zone,
+            time_zone: &self.zone.in_postgres,
             from,
             to,
         };
-        analytics(&mut conn, &scope)
-            .await
-            .map_err(too_long)?
-            .ok_or(ApiError::NotFound)
+        let counted = analytics(&mut conn, &scope).await.map_err(too_long)?;
+        let mut analytics = counted.ok_or(ApiError::NotFound)?;
+        analytics.time_zone = self.zone.name;
+        Ok(analytics)
     }
 }
 

@@ -47,12 +47,87 @@ fn moment(text: &str) -> Option<Moment> {
     is_known(at.year()).then_some(Moment::At(at))
 }
 
+/// Names of one word that the IANA database has, and what they are links to where Postgres
+/// would take them for an abbreviation: one that knows no summer.
+const WORDS: &[(&str, Option<&str>)] = &[
+    ("CET", Some("Europe/Brussels")),
+    ("CST6CDT", Some("America/Chicago")),
+    ("Cuba", None),
+    ("EET", Some("Europe/Athens")),
+    ("EST", Some("America/Panama")),
+    ("EST5EDT", Some("America/New_York")),
+    ("Egypt", None),
+    ("Eire", None),
+    ("Etc/GMT0", None),
+    ("GB", None),
+    ("GB-Eire", None),
+    ("GMT", None),
+    ("GMT+0", Some("Etc/GMT")),
+    ("GMT-0", Some("Etc/GMT")),
+    ("GMT0", Some("Etc/GMT")),
+    ("Greenwich", None),
+    ("HST", Some("Pacific/Honolulu")),
+    ("Hongkong", None),
+    ("Iceland", None),
+    ("Iran", None),
+    ("Israel", None),
+    ("Jamaica", None),
+    ("Japan", None),
+    ("Kwajalein", None),
+    ("Libya", None),
+    ("MET", Some("Europe/Brussels")),
+    ("MST", Some("America/Phoenix")),
+    ("MST7MDT", Some("America/Denver")),
+    ("NZ", None),
+    ("NZ-CHAT", None),
+    ("Navajo", None),
+    ("PRC", None),
+    ("PST8PDT", Some("America/Los_Angeles")),
+    ("Poland", None),
+    ("Portugal", None),
+    ("ROC", None),
+    ("ROK", None),
+    ("Singapore", None),
+    ("Turkey", None),
+    ("UCT", Some("Etc/UTC")),
+    ("UTC", None),
+    ("Universal", None),
+    ("W-SU", None),
+    ("WET", Some("Europe/Lisbon")),
+    ("Zulu", Some("Etc/UTC")),
+];
+
+/// A zone by a name that the IANA database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Zone {
+    /// As it was asked for.
+    pub(super) name: String,
+    /// A name by which Postgres finds the same.
+    pub(super) in_postgres: String,
+}
+
 /// A name as the IANA database has them. Postgres takes other words for zones as well, with
-/// signs that mean the opposite of what people expect (`UTC+3`).
-pub(super) fn zone(name: Option<&str>) -> Result<&str, ApiError> {
+/// signs that mean the opposite of what people expect (`UTC+3`), and, where its system has
+/// them, `right/...`, which counts leap seconds, and `posix/...`, which says nothing new.
+pub(super) fn zone(name: Option<&str>) -> Result<Zone, ApiError> {
     let name = name.unwrap_or("UTC");
-    let is_zone = name == "UTC" || (name.len() <= LONGEST_ZONE && is_path(name));
-    is_zone.then_some(name).ok_or_else(unknown_zone)
+    let word = WORDS.iter().find(|(word, _)| *word == name);
+    let in_postgres = match word {
+        Some((word, link)) => link.unwrap_or(word),
+        None if name.len() <= LONGEST_ZONE && is_path(name) && !is_of_the_system(name) => name,
+        None => return Err(unknown_zone()),
+    };
+    Ok(Zone {
+        name: name.to_owned(),
+        in_postgres: in_postgres.to_owned(),
+    })
+}
+
+fn is_of_the_system(name: &str) -> bool {
+    let area = name.split('/').next().unwrap_or_default();
+    ["right", "posix"]
+        .iter()
+        .any(|prefix| area.eq_ignore_ascii_case(prefix))
 }
 
 /// What Postgres does not know either.
@@ -136,13 +211,27 @@ mod tests {
             "Etc/GMT+3",
             "Etc/GMT-14",
             "Etc/UTC",
+            "Etc/GMT0",
+            "GMT",
+            "EST",
+            "CET",
+            "Israel",
         ] {
-            assert_eq!(zone(Some(name)).ok(), Some(name));
+            assert_eq!(zone(Some(name)).unwrap().name, name);
         }
-        assert_eq!(zone(None).ok(), Some("UTC"));
+        let found = |name| zone(name).unwrap().in_postgres;
+        assert_eq!(found(None), "UTC");
+        assert_eq!(found(Some("Asia/Tokyo")), "Asia/Tokyo");
+        assert_eq!(found(Some("CET")), "Europe/Brussels", "it has a summer");
         for name in [
             "",
-            "EST",
+            "right/Europe/Berlin",
+            "Right/UTC",
+            "posix/Asia/Tokyo",
+            "posixrules",
+            "CEST",
+            "PST",
+            "est",
             "UTC+3",
             "Europe/Berlin+3",
             "Europe/Berlin-3",

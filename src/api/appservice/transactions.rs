@@ -9,6 +9,8 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{Empty, Homeserver, empty};
 use crate::{
@@ -21,6 +23,8 @@ use crate::{
 const LIMIT: usize = 64 * 1024 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_mins(1);
+/// One that takes longer is worth a line: the homeserver sends no other meanwhile.
+const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of a transaction id: it is part of an index.
 const LONGEST_ID: usize = 255;
 
@@ -31,13 +35,21 @@ pub(super) async fn push(
     TransactionId(id): TransactionId,
     Pushed(body): Pushed,
 ) -> Result<Json<Empty>, MatrixError> {
-    app.ingest
-        .transaction(&id, &body)
-        .await
-        .map_err(|refused| {
-            app.health.transaction_refused();
-            answer(&id, &refused)
-        })?;
+    let span = tracing::info_span!("transaction", id, bytes = body.len());
+    take(&app, &id, &body).instrument(span).await
+}
+
+async fn take(app: &AppState, id: &str, body: &Bytes) -> Result<Json<Empty>, MatrixError> {
+    let began = Instant::now();
+    let taken = app.ingest.transaction(id, body).await;
+    let took = began.elapsed();
+    if took >= SLOW {
+        tracing::warn!(took_ms = took.as_millis(), "a slow transaction");
+    }
+    taken.map_err(|refused| {
+        app.health.transaction_refused();
+        answer(id, &refused)
+    })?;
     app.health.transaction_taken(app.clock.now());
     Ok(empty())
 }

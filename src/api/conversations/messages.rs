@@ -45,9 +45,9 @@ pub(in crate::api) async fn list_messages(
 ) -> Result<Json<Page<Message>>, ApiError> {
     let Query(Direction { order }) =
         direction.map_err(|_| ApiError::invalid("order is newest or oldest"))?;
-    let mut conn = app.db.get().await?;
+    let conn = app.db.get().await?;
     let page = messages::page_in(
-        &mut conn,
+        &conn,
         viewer.user_id(),
         id,
         (order, paging.after.as_ref()),

@@ -10,7 +10,8 @@ use crate::{
     app::AppState,
     auth::clerk::Session,
     db::{
-        self, erasures,
+        self,
+        erasures::{self, Begun},
         read::export::{Batch, Item, Place, batch},
     },
     limits::Task,
@@ -38,8 +39,8 @@ pub(super) struct Export {
     app: AppState,
     session: Session,
     task: Task,
-    /// How many erasures of the user's there were when it began.
-    erasures: i64,
+    /// The erasures of the user's that had begun when this did.
+    erasures: Begun,
     next: Next,
     lines: LineCounts,
 }

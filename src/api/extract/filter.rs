@@ -53,9 +53,13 @@ async fn only<T: de::DeserializeOwned, S: Send + Sync>(
         return Err(ApiError::invalid(format!("the query has {known}")));
     }
     let query = Query::<T>::from_request_parts(parts, state).await;
-    query
-        .map(|Query(asked)| asked)
-        .map_err(|_| ApiError::invalid("the query can't be read"))
+    query.map(|Query(asked)| asked).map_err(|_| {
+        // Without what was asked for, which may be what somebody looked for.
+        let known = known.join(", ");
+        ApiError::invalid(format!(
+            "the query can't be read; it has {known}, as /openapi.json says"
+        ))
+    })
 }
 
 /// A text to compare with. Postgres takes no U+0000, and nothing stored has one.

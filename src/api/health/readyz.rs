@@ -38,6 +38,14 @@ pub(in crate::api) async fn readyz(State(app): State<AppState>) -> (StatusCode, 
     (status, Json(Readiness { ready, reason }))
 }
 
+/// The same of one that has not begun to serve: never ready.
+pub(in crate::api) async fn waiting(State(app): State<AppState>) -> (StatusCode, Json<Readiness>) {
+    let reason = missing(&app).await.or(Some("starting"));
+    let ready = false;
+    let readiness = Readiness { ready, reason };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(readiness))
+}
+
 async fn missing(app: &AppState) -> Option<&'static str> {
     if app.stop.is_cancelled() {
         return Some("draining");

@@ -63,17 +63,24 @@ async fn picture(
     if let Some(known) = known(app, stored, &name).await? {
         return Ok(known);
     }
+    if app.studio.is_hopeless(&stored.hash.0) {
+        return Err(NONE);
+    }
     let place = app.studio.place(user_id).await;
-    // Whoever had a place before may have drawn this one.
+    // Whoever had a place before may have drawn this one, or tried to.
     if let Some(known) = known(app, stored, &name).await? {
         return Ok(known);
     }
+    if app.studio.is_hopeless(&stored.hash.0) {
+        return Err(NONE);
+    }
     let original = app.media.get(&stored.hash, None).await.map_err(away)?;
     let original = collect(original).await?;
-    let (media, hash) = (app.media.clone(), stored.hash);
+    let (media, studio, hash) = (app.media.clone(), app.studio.clone(), stored.hash);
     let drawing = async move {
         let drawn = place.draw(original, bounds).await.map_err(|error| {
             tracing::debug!(%error, "there is no thumbnail of a file");
+            studio.give_up(hash.0);
             NONE
         })?;
         if let Err(error) = media.put_derived(&hash, &name, drawn.clone()).await {

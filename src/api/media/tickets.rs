@@ -20,8 +20,11 @@ use crate::{
     model::time,
 };
 
-/// How long a ticket is good for.
+/// How long a ticket is good for at most.
 const LIFETIME: TimeDelta = TimeDelta::minutes(5);
+/// Tickets end at the ends of such times alone: whoever asks again within one is given the
+/// same, which a browser knows by its address.
+const STEP: TimeDelta = TimeDelta::minutes(1);
 /// As many as a page of messages may have.
 const MOST: usize = 200;
 
@@ -46,8 +49,9 @@ pub(in crate::api) struct MediaTickets {
 
 /// Tickets for what cannot send a header: `<img src="/api/media/{id}?ticket=...">`.
 ///
-/// A ticket is good for one file and five minutes, for whoever holds it; and no longer than
-/// the caller's session, their access to the file, and the file.
+/// A ticket is good for one file and until `expiresAt`, in four to five minutes, for
+/// whoever holds it; and no longer than the caller's session, their access to the file, and the
+/// file. Asked for again soon, the same session is given the same ticket.
 #[utoipa::path(
     post, path = "/api/media/tickets", tag = "media",
     request_body = WantedTickets, security(("clerk" = [])),
@@ -62,9 +66,7 @@ pub(in crate::api) async fn issue_media_tickets(
         return Err(ApiError::invalid("`ids` has more than 200 items"));
     }
     let key = ticket_key(&app).await?;
-    let until = app.clock.now() + LIFETIME;
-    // A ticket counts in whole seconds.
-    let expires_at = until.duration_trunc(TimeDelta::seconds(1)).unwrap_or(until);
+    let expires_at = end(app.clock.now());
     let mut conn = app.db.get().await?;
     let visible = media::visible(&mut conn, &session.user_id, &ids).await?;
     let ticket = |id| (id, key.issue(id, &session, expires_at));
@@ -73,4 +75,27 @@ pub(in crate::api) async fn issue_media_tickets(
         expires_at,
     };
     Ok(([(CACHE_CONTROL, "no-store")], Json(tickets)))
+}
+
+/// When a ticket ends that is asked for now.
+fn end(now: DateTime<Utc>) -> DateTime<Utc> {
+    let latest = now + LIFETIME;
+    latest.duration_trunc(STEP).unwrap_or(latest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_of_one_step_end_together_and_none_lasts_long_or_ends_at_once() {
+        let at = |millis| DateTime::from_timestamp_millis(1_800_000_000_000 + millis).unwrap();
+        assert_eq!(end(at(0)), end(at(59_999)));
+        assert_ne!(end(at(0)), end(at(60_000)));
+        for millis in (0_i64..600_000).step_by(777) {
+            let left = end(at(millis)) - at(millis);
+            assert!(left > LIFETIME - STEP && left <= LIFETIME, "{left}");
+            assert_eq!(end(at(millis)).timestamp_subsec_nanos(), 0);
+        }
+    }
 }

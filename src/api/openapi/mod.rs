@@ -8,7 +8,10 @@ mod names;
 mod queries;
 mod refusals;
 
-use std::future::ready;
+use std::{
+    future::ready,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use serde_json::{Value, json};
@@ -95,13 +98,14 @@ fn openapi(document: &Value) -> Result<Bytes, ApiError> {
     Ok(json.into())
 }
 
-/// Serves a description, as it stands when the router is built. It is written down once:
-/// axum clones what a route holds for each request, also for one that is refused.
+/// Serves a description. It is written down once, when it is first asked for: see
+/// [`endpoint`](super::endpoint).
 pub(super) fn route<S: Clone + Send + Sync + 'static>(
-    described: &utoipa::openapi::OpenApi,
+    described: impl Fn() -> utoipa::openapi::OpenApi + Clone + Send + Sync + 'static,
 ) -> Router<S> {
-    let json = openapi(&document(described)).ok();
+    let written = Arc::new(OnceLock::new());
     let answer = move || {
+        let json = written.get_or_init(|| openapi(&document(&described())).ok());
         let json = json.clone();
         let json = json.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("no description")));
         ready(json.map(|json| ([(CONTENT_TYPE, "application/json")], json)))
@@ -111,6 +115,8 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::body::{Body, to_bytes};
     use hyper::Request;
     use tower::ServiceExt as _;
@@ -118,8 +124,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_written_down_once_for_all_requests() {
-        let router = route::<()>(&Description::openapi());
+    async fn it_is_written_down_once_when_it_is_first_asked_for() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let router = route::<()>({
+            let made = Arc::clone(&made);
+            move || {
+                made.fetch_add(1, Ordering::Relaxed);
+                Description::openapi()
+            }
+        });
+        assert_eq!(made.load(Ordering::Relaxed), 0);
         let ask = async || {
             let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
             let answer = router.clone().oneshot(request).await.unwrap();
@@ -130,5 +144,6 @@ mod tests {
         let read: Value = serde_json::from_slice(&first).unwrap();
         assert!(read["openapi"].as_str().unwrap().starts_with("3.1"));
         assert_eq!(first.as_ptr(), second.as_ptr());
+        assert_eq!(made.load(Ordering::Relaxed), 1);
     }
 }

@@ -47,14 +47,20 @@ impl From<search::Place> for Cursor {
 }
 
 impl From<Best> for Cursor {
-    fn from(Best { newest, rank }: Best) -> Self {
-        let Rank(Reverse(score), Reverse(last)) = rank;
-        let parts: [&[u8]; 5] = [
+    fn from(best: Best) -> Self {
+        let Best {
+            newest,
+            oldest,
+            rank: Rank(Reverse(score), Reverse(last)),
+        } = best;
+        let parts: [&[u8]; 7] = [
             &[BEST],
             &score.to_be_bytes(),
             last.id.as_bytes(),
             &newest.at.timestamp_micros().to_be_bytes(),
             newest.id.as_bytes(),
+            &oldest.at.timestamp_micros().to_be_bytes(),
+            oldest.id.as_bytes(),
         ];
         Self {
             at: last.at,
@@ -74,21 +80,30 @@ impl Cursor {
     pub(super) fn best(&self) -> Option<Best> {
         let (score, rest) = self.key.strip_prefix(&[BEST])?.split_first_chunk()?;
         let (last, rest) = rest.split_at_checked(16)?;
-        let (micros, newest) = rest.split_first_chunk()?;
-        // What Postgres knows, as of the cursor's own time.
-        let micros = i64::from_be_bytes(*micros);
-        let newest_at = (micros >= 0).then(|| DateTime::from_timestamp_micros(micros))??;
+        let (newest, rest) = place(rest)?;
+        let (oldest, rest) = place(rest)?;
         let last = search::Place {
             at: self.at,
             id: Uuid::from_slice(last).ok()?,
         };
-        let newest = search::Place {
-            at: newest_at,
-            id: Uuid::from_slice(newest).ok()?,
-        };
-        let rank = Rank(Reverse(u32::from_be_bytes(*score)), Reverse(last));
-        (last <= newest).then_some(Best { newest, rank })
+        let is_whole = rest.is_empty() && oldest <= last && last <= newest;
+        is_whole.then_some(Best {
+            newest,
+            oldest,
+            rank: Rank(Reverse(u32::from_be_bytes(*score)), Reverse(last)),
+        })
     }
+}
+
+/// A place, and what is behind it.
+fn place(bytes: &[u8]) -> Option<(search::Place, &[u8])> {
+    let (micros, rest) = bytes.split_first_chunk()?;
+    // What Postgres knows, as of the cursor's own time.
+    let micros = i64::from_be_bytes(*micros);
+    let at = (micros >= 0).then(|| DateTime::from_timestamp_micros(micros))??;
+    let (id, rest) = rest.split_at_checked(16)?;
+    let id = Uuid::from_slice(id).ok()?;
+    Some((search::Place { at, id }, rest))
 }
 
 #[cfg(test)]
@@ -108,6 +123,7 @@ mod tests {
             prop_assert_eq!(decode_cursor::<Cursor>(&sent).unwrap().best(), None);
             let best = Best {
                 newest: search::Place { at: at(micros + later), id: Uuid::max() },
+                oldest: search::Place { at: at(micros), id: Uuid::nil() },
                 rank: Rank(Reverse(score), Reverse(place)),
             };
             let sent = encode_cursor(&Cursor::from(best));

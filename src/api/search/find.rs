@@ -27,13 +27,13 @@ use crate::{
 pub(in crate::api) struct SearchQuery {
     /// Words that all have to be there, without regard to case and accents; `"..."` for
     /// words one behind the other, `word*` for whatever begins so. The last word may go on
-    /// unless something follows it, if only a space.
-    #[param(max_length = 256)]
+    /// unless something follows it, if only a space. Sixteen words count, and 64 in quotes.
+    #[param(max_length = 1000)]
     q: String,
     /// Only in this conversation.
     #[param(value_type = Option<Uuid>)]
     conversation_id: Option<String>,
-    /// `newest` first, or the `best` of the five hundred newest.
+    /// `newest` first, or the `best` of the 250 newest.
     #[serde(default)]
     #[param(inline)]
     order: Order,

@@ -33,7 +33,7 @@ async fn panics() -> StatusCode {
 
 #[tokio::test]
 async fn a_panic_is_answered_without_its_text() {
-    let router = all(Router::new().route("/", get(panics)));
+    let router = all(Router::new().route("/", get(panics)), &Proxies::default());
     let (status, problem) = ask(router, "/").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(problem["code"], "internal");
@@ -81,7 +81,8 @@ async fn the_log_names_the_route_and_nothing_that_could_be_secret() {
         .with_writer(log.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let router = all(Router::new().route("/users/{id}", get(|| async { StatusCode::CREATED })));
+    let router = Router::new().route("/users/{id}", get(|| async { StatusCode::CREATED }));
+    let router = all(router, &Proxies::default());
     // A callsite that another test's thread, which has no subscriber, hit first
     // stays off: once all of them are known, they are asked again from this one.
     ask(router.clone(), "/users/0").await;
@@ -98,4 +99,38 @@ async fn the_log_names_the_route_and_nothing_that_could_be_secret() {
         "{log}"
     );
     assert!(!log.contains("secret"), "{log}");
+}
+
+/// The id in the answer to a request with this one, from this peer.
+async fn answered_id(peer: &str, id: &str) -> String {
+    let proxies = Proxies::new(&["10.0.0.0/8".to_owned()]);
+    let router = all(Router::new().route("/", get(|| async {})), &proxies);
+    let peer: std::net::SocketAddr = peer.parse().unwrap();
+    let request = Request::get("/")
+        .header(trace::REQUEST_ID, id)
+        .extension(axum::extract::ConnectInfo(peer))
+        .body(Body::empty())
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let id = &response.headers()[trace::REQUEST_ID];
+    id.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_has_the_name_that_a_trusted_proxy_gave_it() {
+    let given = "4bf92f35-77b3.4da6_A";
+    assert_eq!(answered_id("10.1.2.3:4", given).await, given);
+    let longest = "a".repeat(64);
+    assert_eq!(answered_id("10.1.2.3:4", &longest).await, longest);
+    let too_long = "a".repeat(65);
+    for (peer, id) in [
+        ("9.9.9.9:4", given),
+        ("10.1.2.3:4", ""),
+        ("10.1.2.3:4", "a b"),
+        ("10.1.2.3:4", "a\"} forged"),
+        ("10.1.2.3:4", &too_long),
+    ] {
+        let own = answered_id(peer, id).await;
+        assert!(own.parse::<uuid::Uuid>().is_ok(), "{peer} {id}: {own}");
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
         rsa::PublicKey,
     },
     clock::Clock,
+    meters::{meters, seconds},
 };
 
 /// A set older than this is fetched again before it is relied on.
@@ -52,12 +53,16 @@ pub(super) enum NoKey {
     Unavailable,
 }
 
+/// Why a set of keys could not be had. Names no URL.
 #[derive(Debug, thiserror::Error)]
-enum RefreshError {
+pub enum RefreshError {
+    /// No answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// Another answer than 200.
     #[error("status {0}")]
     Status(StatusCode),
+    /// Something else than a set, or one without a key for RS256.
     #[error("no usable key in the answer")]
     NoKeys,
 }
@@ -156,12 +161,26 @@ impl KeySet {
                     fetched_at: Some(self.clock.now()),
                 }));
                 self.down.store(false, Ordering::Relaxed);
+                meters().clerk_fetches.of("ok").increment(1);
+                let now = seconds(self.clock.now());
+                meters().clerk_fetched_at.set(now);
             }
             Err(error) => {
+                meters().clerk_fetches.of("failed").increment(1);
                 self.down.store(true, Ordering::Relaxed);
                 tracing::warn!(%error, "Clerk's keys could not be fetched");
             }
         }
+    }
+
+    /// Where it is.
+    pub(super) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// How many keys there are now. Asks, and keeps nothing.
+    pub(super) async fn count(&self) -> Result<usize, RefreshError> {
+        self.fetch().await.map(|keys| keys.len())
     }
 
     async fn fetch(&self) -> Result<KeysById, RefreshError> {

@@ -15,7 +15,7 @@ use chrono::{DateTime, Duration, Utc};
 
 pub use self::{
     ended::Ended,
-    keys::Health,
+    keys::{Health, RefreshError},
     verifier::{Error, Verifier},
 };
 

@@ -9,7 +9,7 @@ use super::{
     DEVELOPMENT_ISSUER, Ended, Health, KEYS_UNAVAILABLE, Refusal, Session,
     claims::{Policy, check_claims, check_header},
     jwt::Jwt,
-    keys::{KeySet, LIMITS, NoKey},
+    keys::{KeySet, LIMITS, NoKey, RefreshError},
 };
 use crate::{
     auth::{
@@ -127,6 +127,27 @@ impl Verifier {
         match self.key_set() {
             Some(set) => set.load().await,
             None => Health::Up,
+        }
+    }
+
+    /// Where keys are fetched from; none when they are fixed.
+    #[must_use]
+    pub fn keys_url(&self) -> Option<&Url> {
+        self.key_set().map(|set| set.url())
+    }
+
+    /// How many keys there are to verify with. Asks for those that are fetched, whatever is
+    /// known already.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had.
+    pub async fn count_keys(&self) -> Result<usize, RefreshError> {
+        let fixed = |issuer: &&Issuer| matches!(issuer.keys, Keys::Fixed(_));
+        let fixed = self.issuers.iter().filter(fixed).count();
+        match self.key_set() {
+            Some(set) => set.count().await.map(|fetched| fixed + fetched),
+            None => Ok(fixed),
         }
     }
 

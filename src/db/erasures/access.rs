@@ -8,7 +8,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use crate::db::Connection;
+use crate::db::{Connection, former, viewers::View};
 
 /// Conversations that a user saw through connections which they see through no more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Taken {
     pub removed: Vec<Uuid>,
     /// Those that the user still sees through another connection.
     pub kept: Vec<Uuid>,
+    /// The pictures that were shown of those that are gone since the user had left them.
+    pub pictures: Vec<Uuid>,
 }
 
 #[derive(QueryableByName)]
@@ -60,6 +62,12 @@ pub async fn take(
     .load(conn)
     .await
     .map(ids)?;
+    let view = |&conversation_id| View {
+        user_id: user_id.to_owned(),
+        conversation_id,
+    };
+    let views: Vec<_> = removed.iter().map(view).collect();
+    let pictures = former::forget(conn, &views).await?;
     sql_query(
         "DELETE FROM tributary.conversation_access
          WHERE user_id = $1 AND conversation_id = ANY($2)",
@@ -72,6 +80,7 @@ pub async fn take(
     Ok(Taken {
         kept: kept.collect(),
         removed,
+        pictures,
     })
 }
 

@@ -12,7 +12,7 @@ pub mod sweep;
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use sha2::{Digest as _, Sha256};
@@ -103,23 +103,29 @@ pub async fn begin(
     Ok(())
 }
 
-/// How many erasures of a user's have begun.
+/// Which erasures of a user's have begun: another answer means that one has, or that a
+/// receipt has been kept long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Begun {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    newest: Option<DateTime<Utc>>,
+}
+
+/// Which erasures of a user's have begun.
 ///
 /// # Errors
 ///
 /// When the statement fails.
-pub async fn begun(conn: &mut Connection, user_id: &str) -> QueryResult<i64> {
-    #[derive(QueryableByName)]
-    struct Begun {
-        #[diesel(sql_type = BigInt)]
-        count: i64,
-    }
-    let begun: Begun =
-        sql_query("SELECT count(*) AS count FROM tributary.erasures WHERE user_hash = $1")
-            .bind::<Binary, _>(Sha256::digest(user_id).as_slice())
-            .get_result(conn)
-            .await?;
-    Ok(begun.count)
+pub async fn begun(conn: &mut Connection, user_id: &str) -> QueryResult<Begun> {
+    sql_query(
+        "SELECT count(*) AS count, max(requested_at) AS newest
+         FROM tributary.erasures WHERE user_hash = $1",
+    )
+    .bind::<Binary, _>(Sha256::digest(user_id).as_slice())
+    .get_result(conn)
+    .await
 }
 
 #[derive(QueryableByName)]

@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::db::{
-    Connection,
+    Connection, media,
     state::{self, Person},
 };
 
@@ -53,8 +53,9 @@ pub async fn state(conn: &mut Connection, room_id: &str, most: i64) -> QueryResu
             })
         };
         let members: Vec<_> = gone.iter().filter_map(member).collect();
-        state::derive_participants(conn, &members).await?;
-        state::derive_conversations(conn, &[room_id.to_owned()]).await?;
+        let people = state::derive_participants(conn, &members).await?;
+        let room = state::derive_conversations(conn, &[room_id.to_owned()]).await?;
+        media::forget_unused(conn, &[people.pictures, room.pictures].concat()).await?;
     }
     Ok(i64::try_from(gone.len()).unwrap_or(i64::MAX))
 }
@@ -109,6 +110,7 @@ pub async fn people(conn: &mut Connection, room_id: &str) -> QueryResult<Vec<Uui
                            JOIN tributary.room_members m ON m.room_id = g.room_id
                            WHERE g.conversation_id = p.conversation_id AND m.user_id = p.matrix_user_id
                              AND (g.until_at IS NULL OR p.created_at <= g.until_at))
+           AND NOT EXISTS (SELECT 1 FROM tributary.former_people k WHERE k.participant_id = p.id)
          RETURNING p.avatar_media_id"
     ))
     .bind::<Text, _>(room_id)

@@ -224,7 +224,7 @@ pub struct ShownBy {
     /// Their events.
     #[diesel(sql_type = Array<Text>)]
     pub message_events: Vec<String>,
-    /// The conversations.
+    /// The conversations: those that show it now, since whoever has left is told nothing.
     #[diesel(sql_type = Array<SqlUuid>)]
     pub conversations: Vec<Uuid>,
 }
@@ -242,10 +242,15 @@ pub async fn shown_by(mut conn: &Connection, id: Uuid) -> QueryResult<ShownBy> {
              SELECT id FROM tributary.conversations WHERE avatar_media_id = $1
              UNION
              SELECT conversation_id FROM tributary.participants WHERE avatar_media_id = $1
+         ), former AS (
+             SELECT conversation_id AS id FROM tributary.conversation_access WHERE former_avatar_media_id = $1
+             UNION
+             SELECT conversation_id FROM tributary.former_people WHERE avatar_media_id = $1
          )
          SELECT ARRAY(SELECT room_id FROM messages
                       UNION
-                      SELECT r.room_id FROM tributary.rooms r JOIN conversations c ON c.id = r.conversation_id
+                      SELECT r.room_id FROM tributary.rooms r
+                      JOIN (TABLE conversations UNION TABLE former) AS c ON c.id = r.conversation_id
                       ORDER BY 1) AS rooms,
                 ARRAY(SELECT room_id FROM messages ORDER BY room_id, event_id) AS message_rooms,
                 ARRAY(SELECT event_id FROM messages ORDER BY room_id, event_id) AS message_events,

@@ -107,6 +107,8 @@ pub async fn forget_unused(mut conn: &Connection, ids: &[Uuid]) -> QueryResult<F
          AND NOT EXISTS (SELECT 1 FROM tributary.attachments a WHERE a.media_id = i.id)
          AND NOT EXISTS (SELECT 1 FROM tributary.conversations c WHERE c.avatar_media_id = i.id)
          AND NOT EXISTS (SELECT 1 FROM tributary.participants p WHERE p.avatar_media_id = i.id)
+         AND NOT EXISTS (SELECT 1 FROM tributary.conversation_access a WHERE a.former_avatar_media_id = i.id)
+         AND NOT EXISTS (SELECT 1 FROM tributary.former_people k WHERE k.avatar_media_id = i.id)
          RETURNING i.sha256",
     )
     .bind::<Array<SqlUuid>, _>(ids)

@@ -151,6 +151,22 @@ pub async fn end_upload(mut conn: &Connection, id: Uuid) -> QueryResult<()> {
     let_go(conn, &hashes).await
 }
 
+/// All uploads that are there are at least so old from now on.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn age_uploads(mut conn: &Connection, seconds: f64) -> QueryResult<()> {
+    sql_query(
+        "UPDATE tributary.media_uploads SET started_at = now() - make_interval(secs => $1)
+         WHERE started_at > now() - make_interval(secs => $1)",
+    )
+    .bind::<Double, _>(seconds)
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}
+
 /// An upload of which nothing was heard for long.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct StaleUpload {

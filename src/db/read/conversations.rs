@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Page, avatar_url, messages};
 use crate::{
-    db::{Connection, rooms, stream},
+    db::{Connection, plans, rooms, statement::Keep as _, stream},
     model::{
         conversation::Conversation,
         frame::{Frame, FrameKind},
@@ -20,8 +20,11 @@ use crate::{
 };
 
 const COLUMNS: &str = "conv.id, conv.matrix_room_id, conv.network, a.title, a.last_event_at, a.sort_at,
-    a.unread_count, conv.is_group, greatest(a.updated_at, conv.updated_at) AS updated_at, conv.created_at,
-    (SELECT i.id FROM tributary.media i WHERE i.id = conv.avatar_media_id AND i.state = 'stored') AS avatar";
+    a.unread_count, conv.is_group, conv.created_at,
+    CASE WHEN a.has_left THEN a.updated_at ELSE greatest(a.updated_at, conv.updated_at) END AS updated_at,
+    (SELECT i.id FROM tributary.media i
+     WHERE i.id = CASE WHEN a.has_left THEN a.former_avatar_media_id ELSE conv.avatar_media_id END
+       AND i.state = 'stored') AS avatar";
 
 #[derive(QueryableByName)]
 struct Row {
@@ -83,6 +86,7 @@ pub async fn snapshot(
         .repeatable_read()
         .read_only()
         .run(async |conn| {
+            plans::steady(conn).await?;
             let at = At {
                 epoch: stream::epoch(conn).await?,
                 position: stream::extent(conn, user_id).await?.position,
@@ -104,12 +108,16 @@ pub async fn page(
     after: Option<Place>,
     limit: i64,
 ) -> QueryResult<Page<Conversation, Place>> {
+    // Two texts: a plan that is made once for both could not begin behind the place.
+    let is_behind = match after {
+        Some(_) => "(a.sort_at, a.conversation_id) < ($2, $3)",
+        None => "coalesce($2::text, $3::text) IS NULL",
+    };
     let rows: Vec<Row> = sql_query(format!(
         "SELECT {COLUMNS}
          FROM tributary.conversation_access a
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
-         WHERE a.user_id = $1
-           AND ($2::timestamptz IS NULL OR (a.sort_at, a.conversation_id) < ($2, $3::uuid))
+         WHERE a.user_id = $1 AND {is_behind}
          ORDER BY a.sort_at DESC, a.conversation_id DESC
          LIMIT $4"
     ))
@@ -117,6 +125,7 @@ pub async fn page(
     .bind::<Nullable<Timestamptz>, _>(after.map(|place| place.sort_at))
     .bind::<Nullable<SqlUuid>, _>(after.map(|place| place.id))
     .bind::<BigInt, _>(limit.saturating_add(1))
+    .kept()
     .load(conn)
     .await?;
     let Page { items, next } = Page::cut(rows, limit, |row: &Row| Place {
@@ -145,6 +154,7 @@ pub async fn by_ids(
     ))
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(ids)
+    .kept()
     .load(conn)
     .await?;
     with_last_messages(conn, user_id, rows).await
@@ -156,7 +166,7 @@ pub async fn by_ids(
 ///
 /// When the statement fails.
 pub async fn unread_counts(
-    conn: &mut Connection,
+    mut conn: &Connection,
     user_id: &str,
     ids: &[Uuid],
 ) -> QueryResult<HashMap<Uuid, i32>> {
@@ -173,7 +183,8 @@ pub async fn unread_counts(
     )
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(ids)
-    .load(conn)
+    .kept()
+    .load(&mut conn)
     .await?;
     Ok(rows
         .into_iter()

@@ -36,7 +36,8 @@ pub struct Stored {
 }
 
 /// What shows file `i` to user `$1`, a row at most: the newest message with it, which has
-/// a name for it; else a conversation or a person with that picture.
+/// a name for it; else a conversation or a person with that picture, or who had it when this
+/// viewer left.
 ///
 /// Of an edited message the files of all versions that the viewer may see are theirs.
 fn shown() -> String {
@@ -60,12 +61,18 @@ fn shown() -> String {
          UNION ALL
          (SELECT NULL FROM tributary.conversations conv
           JOIN tributary.conversation_access a ON a.conversation_id = conv.id AND a.user_id = $1
-          WHERE conv.avatar_media_id = i.id LIMIT 1)
+          WHERE conv.avatar_media_id = i.id AND NOT a.has_left LIMIT 1)
          UNION ALL
          (SELECT NULL FROM tributary.participants p
           JOIN tributary.conversations conv ON conv.id = p.conversation_id
           JOIN tributary.conversation_access a ON a.conversation_id = conv.id AND a.user_id = $1
-          WHERE p.avatar_media_id = i.id AND {MAY_KNOW} LIMIT 1)
+          WHERE p.avatar_media_id = i.id AND NOT a.has_left AND {MAY_KNOW} LIMIT 1)
+         UNION ALL
+         (SELECT NULL FROM tributary.conversation_access a
+          WHERE a.former_avatar_media_id = i.id AND a.user_id = $1 AND a.has_left LIMIT 1)
+         UNION ALL
+         (SELECT NULL FROM tributary.former_people k
+          WHERE k.avatar_media_id = i.id AND k.user_id = $1 LIMIT 1)
          LIMIT 1"
     )
 }

@@ -19,7 +19,8 @@ use super::avatar_url;
 use crate::{
     db::{
         Connection,
-        viewers::{MAY_SEE, is_self, may_see},
+        statement::Keep as _,
+        viewers::{MAY_SEE, is_or, is_self, may_see, was},
     },
     model::{
         message::{FullMessage, Message, Version},
@@ -45,26 +46,31 @@ pub(super) use visible_version;
 const MAY_SEE_EACH: &str = concat!("(SELECT ", may_see!("m.received_at"), ")");
 
 /// What a message shows to viewer `a`, from `m`, [`OF_MESSAGE`] and its conversation `conv`.
+/// What most messages do not have is looked for only where it may be: a text has no file, say.
 const COLUMNS: &str = concat!(
-    "m.id, m.conversation_id, m.event_id, m.timestamp, m.deleted_at, m.historical,
+    "m.id, m.conversation_id, m.event_id, m.timestamp, m.deleted_at, m.historical, m.received_at,
     CASE WHEN old.version IS NULL THEN m.type ELSE old.type END AS kind,
     CASE WHEN old.version IS NULL THEN m.body ELSE old.body END AS body,
     CASE WHEN old.version IS NULL THEN m.formatted_body ELSE old.formatted_body END AS formatted_body,
     CASE WHEN old.version IS NULL THEN m.edited_at ELSE old.edited_at END AS edited_at,
-    (SELECT r.id FROM tributary.messages r
-     WHERE r.room_id = m.room_id AND r.event_id = m.reply_to_event_id AND ",
+    CASE WHEN m.reply_to_event_id IS NOT NULL THEN (
+         SELECT r.id FROM tributary.messages r
+         WHERE r.room_id = m.room_id AND r.event_id = m.reply_to_event_id AND ",
     may_see!("r.received_at"),
-    ") AS reply_to,
-    (SELECT r.id FROM tributary.messages r
-     WHERE r.room_id = m.room_id AND r.event_id = m.thread_root_event_id AND ",
+    ") END AS reply_to,
+    CASE WHEN m.thread_root_event_id IS NOT NULL THEN (
+         SELECT r.id FROM tributary.messages r
+         WHERE r.room_id = m.room_id AND r.event_id = m.thread_root_event_id AND ",
     may_see!("r.received_at"),
-    ") AS thread_root,
-    (SELECT jsonb_agg(jsonb_build_object('mediaId', f.media_id, 'kind', f.kind, 'filename', f.filename,
+    ") END AS thread_root,
+    CASE WHEN CASE WHEN old.version IS NULL THEN m.type ELSE old.type END
+              NOT IN ('m.text', 'm.notice', 'm.emote') THEN (
+     SELECT jsonb_agg(jsonb_build_object('mediaId', f.media_id, 'kind', f.kind, 'filename', f.filename,
          'mimeType', f.mime_type, 'size', f.size, 'width', f.width, 'height', f.height,
          'durationMs', f.duration_ms, 'state', i.state))
      FROM tributary.attachments f JOIN tributary.media i ON i.id = f.media_id
      WHERE f.room_id = m.room_id
-       AND f.event_id = coalesce(old.version, m.edit_event_id, m.event_id)) AS attachments,
+       AND f.event_id = coalesce(old.version, m.edit_event_id, m.event_id)) END AS attachments,
     CASE WHEN m.metadata -> 'reactions' <> '[]' THEN (
          SELECT jsonb_agg(jsonb_build_object('key', k.key, 'count', k.count, 'senders', k.senders,
              'mine', k.mine) ORDER BY k.first, k.key COLLATE \"C\")
@@ -81,8 +87,16 @@ const COLUMNS: &str = concat!(
                JOIN tributary.participants rp
                  ON rp.conversation_id = m.conversation_id AND rp.matrix_user_id = s.sender
                GROUP BY s.key) AS k) END AS reactions,
-    p.id AS sender_id, p.matrix_user_id, p.external_id, p.display_name, p.membership,
-    (SELECT i.id FROM tributary.media i WHERE i.id = p.avatar_media_id AND i.state = 'stored') AS avatar,
+    p.id AS sender_id, p.matrix_user_id, p.external_id, ",
+    is_or!("display_name"),
+    " AS display_name, coalesce(",
+    is_or!("membership"),
+    ", 'leave') AS membership,
+    CASE WHEN ",
+    is_or!("avatar_media_id"),
+    " IS NOT NULL THEN (SELECT i.id FROM tributary.media i WHERE i.id = ",
+    is_or!("avatar_media_id"),
+    " AND i.state = 'stored') END AS avatar,
     ",
     is_self!("p"),
     " AS is_self"
@@ -110,9 +124,11 @@ macro_rules! old {
 /// The version of a message that is shown to whoever had left when the newest one came.
 pub(super) const OLD: &str = old!();
 
-/// The sender `p` of message `m`, and its version `old`.
+/// The sender `p` of message `m`, who they `was`, and its version `old`.
 const OF_MESSAGE: &str = concat!(
     "JOIN tributary.participants p ON p.id = m.sender_id ",
+    was!("p"),
+    " ",
     old!()
 );
 
@@ -138,6 +154,8 @@ struct Row {
     deleted_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Bool)]
     historical: bool,
+    #[diesel(sql_type = Timestamptz)]
+    received_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     reply_to: Option<Uuid>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
@@ -188,6 +206,7 @@ impl From<Row> for Message {
             reactions: built(row.reactions),
             attachments: built(row.attachments),
             historical: row.historical,
+            received_at: row.received_at,
         }
     }
 }
@@ -200,7 +219,7 @@ fn built<T: DeserializeOwned>(json: Option<Value>) -> Vec<T> {
 
 /// Whether a conversation is the viewer's, also without a message.
 pub(super) async fn is_theirs(
-    conn: &mut Connection,
+    mut conn: &Connection,
     user_id: &str,
     conversation_id: Uuid,
 ) -> QueryResult<bool> {
@@ -209,7 +228,7 @@ pub(super) async fn is_theirs(
     )
     .bind::<Text, _>(user_id)
     .bind::<SqlUuid, _>(conversation_id)
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(found > 0)
 }
@@ -334,7 +353,7 @@ async fn versions_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryRes
 ///
 /// When the statement fails.
 pub async fn by_ids(
-    conn: &mut Connection,
+    mut conn: &Connection,
     user_id: &str,
     ids: &[Uuid],
 ) -> QueryResult<Vec<Message>> {
@@ -348,7 +367,8 @@ pub async fn by_ids(
     ))
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(ids)
-    .load(conn)
+    .kept()
+    .load(&mut conn)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())
 }
@@ -376,6 +396,7 @@ pub async fn last_of(
     ))
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())

@@ -13,7 +13,8 @@ use super::avatar_url;
 use crate::{
     db::{
         Connection,
-        viewers::{IS_SELF, may_see},
+        statement::Keep as _,
+        viewers::{IS_SELF, WAS, is_or, may_see},
     },
     model::participant::Participant,
 };
@@ -21,11 +22,16 @@ use crate::{
 /// May viewer `a` know participant `p` of conversation `conv`? People of a room that the
 /// viewer has never been in are not theirs to see, nor those who came when they had left.
 pub(super) const MAY_KNOW: &str = concat!(
-    "(EXISTS (SELECT 1 FROM tributary.room_grants g
-              JOIN tributary.room_members r ON r.room_id = g.room_id
-              WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
-                AND r.user_id = p.matrix_user_id
-                AND (g.until_at IS NULL OR p.created_at <= g.until_at))
+    "(NOT a.has_left AND EXISTS (
+                 SELECT 1 FROM tributary.room_grants g
+                 JOIN tributary.room_members r ON r.room_id = g.room_id
+                 WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
+                   AND r.user_id = p.matrix_user_id
+                   AND (g.until_at IS NULL OR p.created_at <= g.until_at))
+      OR a.has_left AND EXISTS (
+                 SELECT 1 FROM tributary.former_people k
+                 WHERE k.user_id = a.user_id AND k.conversation_id = a.conversation_id
+                   AND k.participant_id = p.id)
       OR EXISTS (SELECT 1 FROM tributary.messages m
                  WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND ",
     may_see!("m.received_at"),
@@ -38,6 +44,13 @@ pub(super) const MAY_KNOW: &str = concat!(
                    AND (g.from_at IS NULL OR r.received_at >= g.from_at)
                    AND (g.until_at IS NULL OR r.received_at <= g.until_at)))"
 );
+
+/// What participant `p` is called; where these are, [`WAS`] has to be.
+pub(super) const NAME: &str = is_or!("display_name");
+/// Their picture.
+pub(super) const PICTURE: &str = is_or!("avatar_media_id");
+/// Whether they are in the room. Whoever has left may have seen nothing of it.
+const MEMBERSHIP: &str = concat!("coalesce(", is_or!("membership"), ", 'leave')");
 
 #[derive(QueryableByName)]
 struct Row {
@@ -98,18 +111,20 @@ pub async fn of(
     conversation_ids: &[Uuid],
 ) -> QueryResult<HashMap<Uuid, Vec<Participant>>> {
     let rows: Vec<Row> = sql_query(format!(
-        "SELECT p.conversation_id, p.id, p.matrix_user_id, p.external_id, p.display_name,
-                i.id AS avatar, p.membership, {IS_SELF} AS is_self
+        "SELECT p.conversation_id, p.id, p.matrix_user_id, p.external_id, {NAME} AS display_name,
+                i.id AS avatar, {MEMBERSHIP} AS membership, {IS_SELF} AS is_self
          FROM tributary.conversation_access a
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          JOIN tributary.participants p ON p.conversation_id = conv.id
-         LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
+         {WAS}
+         LEFT JOIN tributary.media i ON i.id = {PICTURE} AND i.state = 'stored'
          WHERE a.user_id = $1 AND a.conversation_id = ANY($2) AND NOT p.is_service
            AND {MAY_KNOW}
          ORDER BY p.id"
     ))
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(conversation_ids)
+    .kept()
     .load(conn)
     .await?;
     let mut people: HashMap<Uuid, Vec<Participant>> = HashMap::new();

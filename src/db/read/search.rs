@@ -6,11 +6,18 @@ use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::messages::{OLD, is_theirs};
-use crate::db::{Connection, viewers::MAY_SEE};
+use super::{
+    messages::{OLD, is_theirs},
+    participants::NAME,
+};
+use crate::db::{
+    Connection, plans,
+    statement::Keep as _,
+    viewers::{MAY_SEE, WAS},
+};
 
 /// A place among the messages of all conversations, the newest first: behind this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +26,17 @@ pub struct Place {
     pub at: DateTime<Utc>,
     /// The message.
     pub id: Uuid,
+}
+
+impl Place {
+    /// The place just before it, from where its message is the next one.
+    #[must_use]
+    pub fn including(self) -> Self {
+        Self {
+            id: Uuid::from_u128(self.id.as_u128().saturating_add(1)),
+            ..self
+        }
+    }
 }
 
 /// Whose messages, and where.
@@ -59,15 +77,14 @@ impl Candidate {
     }
 }
 
-/// Until the end of the transaction, plans are lookups in indexes: one that was made for a
-/// small table, or compiled for a large one, would cost more than it saves.
+/// Until the end of the transaction, plans are lookups in indexes, which are made once: for
+/// what a page reads, making one takes about as long as running it.
 ///
 /// # Errors
 ///
 /// When the statement fails.
 pub async fn by_lookups(conn: &mut Connection) -> QueryResult<()> {
-    conn.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-        .await
+    plans::steady(conn).await
 }
 
 /// The time of the newest message in scope; none when there is none, nor a conversation.
@@ -87,6 +104,7 @@ pub async fn newest(conn: &mut Connection, scope: Scope<'_>) -> QueryResult<Opti
     )
     .bind::<Text, _>(scope.user_id)
     .bind::<Nullable<SqlUuid>, _>(scope.conversation_id)
+    .kept()
     .get_result(conn)
     .await?;
     Ok(newest.at)
@@ -138,8 +156,49 @@ pub async fn window(
     .bind::<SqlUuid, _>(before.id)
     .bind::<BigInt, _>(most)
     .bind::<Integer, _>(most_characters)
+    .kept()
     .load(conn)
     .await
+}
+
+/// The newest message before a place that the viewer may see.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn next_shown(
+    conn: &mut Connection,
+    scope: Scope<'_>,
+    before: Place,
+) -> QueryResult<Option<Place>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Timestamptz)]
+        at: DateTime<Utc>,
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let next: Option<Row> = sql_query(format!(
+        "SELECT n.timestamp AS at, n.id FROM tributary.conversation_access a
+         CROSS JOIN LATERAL (
+             SELECT m.id, m.timestamp FROM tributary.messages m
+             WHERE m.conversation_id = a.conversation_id AND m.timestamp <= $3
+               AND (m.timestamp, m.id) < ($3, $4) AND (SELECT {MAY_SEE})
+             ORDER BY m.timestamp DESC, m.id DESC LIMIT 1) AS n
+         WHERE a.user_id = $1 AND ($2::uuid IS NULL OR a.conversation_id = $2)
+         ORDER BY n.timestamp DESC, n.id DESC LIMIT 1"
+    ))
+    .bind::<Text, _>(scope.user_id)
+    .bind::<Nullable<SqlUuid>, _>(scope.conversation_id)
+    .bind::<Timestamptz, _>(before.at)
+    .bind::<SqlUuid, _>(before.id)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(next.map(|row| Place {
+        at: row.at,
+        id: row.id,
+    }))
 }
 
 /// What viewer `$1` is shown of the messages `m` in `tables`; `characters` is the number of
@@ -202,6 +261,7 @@ pub async fn indexed(
     .bind::<Timestamptz, _>(before.at)
     .bind::<SqlUuid, _>(before.id)
     .bind::<BigInt, _>(most.saturating_add(1))
+    .kept()
     .get_result(conn)
     .await
     .optional()?;
@@ -229,6 +289,7 @@ pub async fn shown_of(
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Nullable<SqlUuid>, _>(scope.conversation_id)
     .bind::<Integer, _>(most_characters)
+    .kept()
     .load(conn)
     .await
 }
@@ -252,17 +313,18 @@ pub struct Named {
 ///
 /// When the statement fails.
 pub async fn names(conn: &mut Connection, user_id: &str) -> QueryResult<Vec<Named>> {
-    sql_query(
+    sql_query(format!(
         "SELECT a.conversation_id AS id,
                 array_remove(ARRAY(
-                    SELECT p.display_name FROM tributary.participants p
+                    SELECT {NAME} FROM tributary.participants p {WAS}
                     WHERE p.conversation_id = a.conversation_id AND NOT p.is_service LIMIT 100) || a.title, NULL)
                 AS names
          FROM tributary.conversation_access a
          WHERE a.user_id = $1
-         ORDER BY a.sort_at DESC, a.conversation_id DESC LIMIT 2000",
-    )
+         ORDER BY a.sort_at DESC, a.conversation_id DESC LIMIT 2000"
+    ))
     .bind::<Text, _>(user_id)
+    .kept()
     .load(conn)
     .await
 }

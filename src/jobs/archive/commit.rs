@@ -14,6 +14,7 @@ use crate::{
         rooms, stream,
     },
     ingest,
+    meters::meters,
 };
 
 /// What is to be written down of a file.
@@ -106,6 +107,7 @@ impl Archive {
             match written {
                 Ok(Written::Through(heads)) => {
                     run.tally.add(verdict.settled);
+                    measure(verdict.settled);
                     self.ingest.feed.advance(&heads);
                     return Ok(Tried::Through);
                 }
@@ -155,6 +157,13 @@ impl Archive {
         let bridges = &self.ingest.bridges;
         let frames = ingest::file_frames(conn, bridges, &shown_now).await?;
         Ok(Written::Through(stream::append(conn, &frames).await?))
+    }
+}
+
+fn measure(settled: &Settled) {
+    meters().media_files.of(settled.state()).increment(1);
+    if let Settled::Stored { size, .. } = settled {
+        meters().media_bytes.increment(*size);
     }
 }
 

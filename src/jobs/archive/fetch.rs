@@ -1,6 +1,7 @@
 //! One file from the homeserver into the store, without its name yet.
 
 use diesel_async::AsyncConnection as _;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Archive, Trouble};
@@ -59,7 +60,9 @@ impl Archive {
             multipart_id: None,
         };
         objects::begin_upload(&*self.ingest.db.get().await?, begun.id).await?;
-        let fetched = self.transfer(file, download, decryption, &mut begun).await;
+        let transfer = self.transfer(file, download, decryption, &mut begun);
+        let fetched = timeout(self.rhythm.patience, transfer).await;
+        let fetched = fetched.unwrap_or(Err(Trouble::Slow));
         if fetched.is_err() {
             self.take_back(&begun).await;
         }

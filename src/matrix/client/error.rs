@@ -37,6 +37,13 @@ pub enum ClientError {
         /// The `errcode`.
         errcode: Option<String>,
     },
+    /// 502 `M_BAD_STATUS`: the homeserver's ping arrived somewhere, and was not answered
+    /// with 200 (application service API, "Pinging").
+    #[error("the homeserver's ping was answered with {status}")]
+    PingRefused {
+        /// What the homeserver was answered.
+        status: u16,
+    },
     /// A success whose body is not what the specification says.
     #[error("the homeserver's answer cannot be understood")]
     Malformed,
@@ -74,6 +81,7 @@ impl ClientError {
             Self::Unreachable(_)
             | Self::RateLimited { retry_after: None }
             | Self::UnknownToken
+            | Self::PingRefused { .. }
             | Self::Malformed
             | Self::Matrix { errcode: None, .. }
             | Self::Matrix {
@@ -89,6 +97,25 @@ impl ClientError {
     }
 }
 
+impl ClientError {
+    /// It in a word: whose fault it is, as far as one can tell.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::RateLimited { .. } => "limited",
+            Self::Malformed | Self::PingRefused { .. } | Self::Matrix { status: 500.., .. } => {
+                "failed"
+            }
+            Self::Forbidden
+            | Self::NotFound
+            | Self::UnknownToken
+            | Self::Matrix { .. }
+            | Self::TooLarge { .. }
+            | Self::Invalid(_) => "refused",
+        }
+    }
+}
+
 /// Longer is a mistake or malice, and would park a job for ever.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
@@ -98,11 +125,15 @@ struct MatrixError {
     errcode: Option<String>,
     #[serde(default)]
     retry_after_ms: Value,
+    /// Of `M_BAD_STATUS` alone.
+    #[serde(default)]
+    status: Value,
 }
 
 pub(super) fn from_response(response: &Response<Bytes>) -> ClientError {
     let body: MatrixError = serde_json::from_slice(response.body()).unwrap_or_default();
     let errcode = body.errcode.filter(|code| is_errcode(code));
+    let answered = body.status.as_u64().and_then(|n| u16::try_from(n).ok());
     match (response.status(), errcode.as_deref()) {
         (StatusCode::TOO_MANY_REQUESTS, _) => ClientError::RateLimited {
             retry_after: in_body(&body.retry_after_ms).max(in_header(response)),
@@ -110,6 +141,11 @@ pub(super) fn from_response(response: &Response<Bytes>) -> ClientError {
         (StatusCode::UNAUTHORIZED, _) => ClientError::UnknownToken,
         (StatusCode::FORBIDDEN, Some("M_FORBIDDEN")) => ClientError::Forbidden,
         (StatusCode::NOT_FOUND, Some("M_NOT_FOUND")) => ClientError::NotFound,
+        (StatusCode::BAD_GATEWAY, Some("M_BAD_STATUS")) if answered.is_some() => {
+            ClientError::PingRefused {
+                status: answered.unwrap_or_default(),
+            }
+        }
         (status, _) => ClientError::Matrix {
             status: status.as_u16(),
             errcode,

@@ -7,9 +7,11 @@
 //! and events must stay raw until they are decoded one by one.
 
 mod account;
+mod admin;
 mod error;
 mod media;
 mod rooms;
+mod talk;
 mod transport;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
@@ -31,11 +33,16 @@ use url::Url;
 
 pub(in crate::matrix) use self::transport::Transport;
 pub use self::{
+    admin::{Account, NewAccount, Software, User, UsersPage},
     error::{ClientError, Retry},
-    media::Download,
+    media::{Download, Pace},
     rooms::{MessagesPage, MessagesQuery},
+    talk::NewRoom,
 };
-use crate::config;
+use crate::{
+    config,
+    meters::{Timer, meters},
+};
 
 /// What one call may cost.
 #[derive(Debug, Clone)]
@@ -46,6 +53,8 @@ pub struct CallLimits {
     pub call_timeout: Duration,
     /// The longest list of events or ids that is read, in bytes.
     pub max_list_bytes: usize,
+    /// How slow a file may come.
+    pub pace: Pace,
 }
 
 impl Default for CallLimits {
@@ -54,6 +63,7 @@ impl Default for CallLimits {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_mins(1),
             max_list_bytes: 64 << 20,
+            pace: Pace::default(),
         }
     }
 }
@@ -69,6 +79,7 @@ struct Inner {
     as_token: SecretString,
     versions: SupportedVersions,
     max_list_bytes: usize,
+    pace: Pace,
 }
 
 impl Homeserver {
@@ -95,6 +106,7 @@ impl Homeserver {
             as_token,
             versions: spoken_versions(),
             max_list_bytes: limits.max_list_bytes,
+            pace: limits.pace,
         })))
     }
 
@@ -102,6 +114,7 @@ impl Homeserver {
     /// and answers the body of a successful answer of at most `max_bytes`.
     async fn call<R>(
         &self,
+        name: &'static str,
         request: R,
         as_user: Option<&str>,
         max_bytes: usize,
@@ -123,15 +136,17 @@ impl Homeserver {
                 Cow::Borrowed(&self.0.versions),
             )
             .map_err(|_| ClientError::Invalid("request"))?;
-        self.send(request, max_bytes).await
+        self.send(name, request, max_bytes).await
     }
 
     async fn send(
         &self,
+        name: &'static str,
         request: Request<BytesMut>,
         max_bytes: usize,
     ) -> Result<Bytes, ClientError> {
-        self.0.transport.send(Self::ready(request), max_bytes).await
+        let sent = self.0.transport.send(Self::ready(request), max_bytes);
+        measured(name, sent).await
     }
 
     fn ready(request: Request<BytesMut>) -> Request<Full<Bytes>> {
@@ -141,6 +156,19 @@ impl Homeserver {
         }
         request
     }
+}
+
+/// Counts and measures a call.
+async fn measured<T>(
+    name: &'static str,
+    call: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let timer = Timer::new(meters().homeserver_call_seconds.of(name));
+    let called = call.await;
+    drop(timer);
+    let outcome = called.as_ref().err().map_or("ok", ClientError::word);
+    meters().homeserver_calls.of(name, outcome).increment(1);
+    called
 }
 
 impl std::fmt::Debug for Homeserver {

@@ -21,6 +21,14 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{ClientError, Homeserver};
+use crate::matrix::list::at_most;
+
+/// Events on a page, more than anybody asks for.
+const MOST_ON_PAGE: usize = 10_000;
+/// State events of a room, and rooms of a user: what whole networks have.
+const MOST_LISTED: usize = 200_000;
+/// Bytes of a list of members, whose ids are kept; tens of thousands fit into it.
+const MAX_MEMBERS_BYTES: usize = 8 << 20;
 
 /// Which page of which room's history to read.
 #[derive(Debug, Clone)]
@@ -46,10 +54,10 @@ pub struct MessagesQuery<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct MessagesPage {
     /// The events, in the order of `dir`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<_, _, MOST_ON_PAGE>")]
     pub chunk: Vec<Box<RawValue>>,
     /// State that belongs to the page, for lazy loading.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<_, _, MOST_ON_PAGE>")]
     pub state: Vec<Box<RawValue>>,
     /// Where the page starts.
     #[serde(default)]
@@ -70,10 +78,13 @@ impl Homeserver {
     ) -> Result<Vec<OwnedRoomId>, ClientError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(deserialize_with = "at_most::<_, _, MOST_LISTED>")]
             joined_rooms: Vec<String>,
         }
         let request = joined_rooms::v3::Request::new();
-        let body = self.call(request, as_user, self.0.max_list_bytes).await?;
+        let body = self
+            .call("joined_rooms", request, as_user, self.0.max_list_bytes)
+            .await?;
         let rooms = parse::<Answer>(&body)?.joined_rooms.into_iter();
         Ok(rooms.filter_map(|id| id.try_into().ok()).collect())
     }
@@ -98,7 +109,10 @@ impl Homeserver {
             joined: BTreeMap<String, IgnoredAny>,
         }
         let request = joined_members::v3::Request::new(room_id(room)?);
-        let body = self.call(request, as_user, self.0.max_list_bytes).await?;
+        let max_bytes = self.0.max_list_bytes.min(MAX_MEMBERS_BYTES);
+        let body = self
+            .call("joined_members", request, as_user, max_bytes)
+            .await?;
         let members = parse::<Answer>(&body)?.joined.into_keys();
         Ok(members.filter_map(|id| id.try_into().ok()).collect())
     }
@@ -113,9 +127,15 @@ impl Homeserver {
         room: &str,
         as_user: Option<&str>,
     ) -> Result<Vec<Box<RawValue>>, ClientError> {
+        #[derive(Deserialize)]
+        struct Answer(
+            #[serde(deserialize_with = "at_most::<_, _, MOST_LISTED>")] Vec<Box<RawValue>>,
+        );
         let request = get_state_events::v3::Request::new(room_id(room)?);
-        let body = self.call(request, as_user, self.0.max_list_bytes).await?;
-        parse(&body)
+        let body = self
+            .call("state", request, as_user, self.0.max_list_bytes)
+            .await?;
+        parse::<Answer>(&body).map(|answer| answer.0)
     }
 
     /// One page of the room's history.
@@ -134,7 +154,7 @@ impl Homeserver {
             };
         }
         let body = self
-            .call(request, query.as_user, self.0.max_list_bytes)
+            .call("messages", request, query.as_user, self.0.max_list_bytes)
             .await?;
         parse(&body)
     }
@@ -142,7 +162,7 @@ impl Homeserver {
 
 /// ruma writes a `%` into the path as it is, so that `!a%2Fb` would ask for
 /// another room than the one named. No homeserver makes such ids.
-fn room_id(room: &str) -> Result<OwnedRoomId, ClientError> {
+pub(super) fn room_id(room: &str) -> Result<OwnedRoomId, ClientError> {
     let id = RoomId::parse(room)
         .ok()
         .filter(|id| !id.as_str().contains('%'));

@@ -305,6 +305,12 @@ async fn refusals_have_their_own_names() {
             Retry::Later,
         ),
         (
+            502,
+            r#"{"errcode":"M_BAD_STATUS","status":403,"body":"a secret"}"#,
+            "the homeserver's ping was answered with 403",
+            Retry::Later,
+        ),
+        (
             400,
             r#"{"errcode":"M_URL_NOT_SET"}"#,
             "answered 400 M_URL_NOT_SET",
@@ -484,4 +490,34 @@ fn only_a_plain_base_url_and_a_usable_token_are_taken() {
     }
     let error = new("http://lab.local", "line\nbreak").unwrap_err();
     assert!(!error.to_string().contains("break"));
+}
+
+#[tokio::test]
+async fn the_time_there_is_what_an_answer_says() {
+    let answer = |date: &str| json_body(r#"{"versions":[]}"#).insert_header("date", date);
+    for (date, expected) in [
+        (
+            "Sat, 21 Nov 2026 03:14:30 GMT",
+            Some("2026-11-21T03:14:30+00:00"),
+        ),
+        ("yesterday", None),
+    ] {
+        let (_server, client) = answering(answer(date)).await;
+        let told = client.date().await.unwrap().map(|date| date.to_rfc3339());
+        assert_eq!(told.as_deref(), expected);
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_no_profile_is_not_registered() {
+    for (status, body, expected) in [
+        (200, "{}", Some(true)),
+        (404, r#"{"errcode":"M_NOT_FOUND"}"#, Some(false)),
+        (404, r#"{"errcode":"M_UNKNOWN"}"#, Some(false)),
+        (403, r#"{"errcode":"M_FORBIDDEN"}"#, None),
+    ] {
+        let (_server, client) =
+            answering(ResponseTemplate::new(status).set_body_string(body)).await;
+        assert_eq!(client.is_registered(BOT).await.ok(), expected);
+    }
 }

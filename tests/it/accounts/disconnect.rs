@@ -2,6 +2,7 @@
 
 use tributary::{
     accounts::Refused,
+    db::read,
     model::{connection::Status, new_id},
 };
 
@@ -51,6 +52,32 @@ async fn delivery_stops_and_what_was_seen_stays() {
         seen + 1,
         "the second time nothing happens"
     );
+}
+
+/// What the connection alone has seen stays as it was, as if they had left.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_are_called_later_is_not_seen() {
+    let world = World::new().await;
+    world.portal(GROUP, "9", &[ALICE, BOB, BOT, FRIEND]).await;
+    let linked = world.linked(USER_A, ALICE).await;
+    world.linked(USER_B, BOB).await;
+    let face = "mxc://lab.local/face";
+    world.join(GROUP, FRIEND, "a friend", face).await;
+    let letting_go = world.accounts.disconnect(USER_A, linked.id, false, None);
+    letting_go.await.unwrap();
+    world.join(GROUP, FRIEND, "a stranger", face).await;
+    for (user, name) in [(USER_A, "a friend"), (USER_B, "a stranger")] {
+        let mut conn = world.db.get().await.unwrap();
+        let list = read::conversations::page(&mut conn, user, None, 50).await;
+        let id = list.unwrap().items[0].id;
+        let people = read::participants::list(&mut conn, user, id).await.unwrap();
+        let friend = people.iter().find(|person| person.matrix_user_id == FRIEND);
+        assert_eq!(
+            friend.unwrap().display_name.as_deref(),
+            Some(name),
+            "{user}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,6 @@
 //! Two replicas on one database, each a process.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    process::Stdio,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
@@ -22,7 +18,7 @@ use tributary::{
 use uuid::Uuid;
 
 use crate::support::{
-    eventually,
+    eventually, free_address,
     keys::{signing_key, signing_key_file},
     postgres::TestDatabase,
 };
@@ -143,14 +139,4 @@ fn spawn(folder: &TempDir, nth: usize) -> Child {
 async fn epoch(database: &TestDatabase) -> Uuid {
     let mut conn = database.pool().get().await.unwrap();
     tributary::db::stream::epoch(&mut conn).await.unwrap()
-}
-
-/// Free now; nobody else takes one below the range of outgoing connections.
-fn free_address() -> SocketAddr {
-    loop {
-        let port = rand::random_range(20_000..32_000);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener.local_addr().unwrap();
-        }
-    }
 }

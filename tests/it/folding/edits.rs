@@ -340,6 +340,11 @@ async fn a_pruned_edit_is_no_message() {
     assert_eq!((left.len(), &left[0]["body"]), (1, &json!("one")));
     let list = only(&app, "user_alice").await;
     assert_eq!(list["lastEventAt"], left[0]["timestamp"]);
+    // What comes along with it is counted once.
+    app.push_events("5", &[of(5)]).await;
+    app.push_events("6", &[edits(5), text(ROOM, GHOST, "$n", "two")])
+        .await;
+    assert_eq!(only(&app, "user_alice").await["unreadCount"], 2);
     // Also where nobody could read it.
     let (mut encrypted, mut invalid) = (edits(3), edits(4));
     encrypted["type"] = json!("m.room.encrypted");
@@ -349,7 +354,7 @@ async fn a_pruned_edit_is_no_message() {
         app.push_events(&id, std::slice::from_ref(&edit)).await;
         let copy = pruned(edit, &format!("$of{id}"));
         app.push_events(&format!("{id} pruned"), &[copy]).await;
-        assert_eq!(messages(&app, "user_alice").await.len(), 1, "{id}");
+        assert_eq!(messages(&app, "user_alice").await.len(), 2, "{id}");
     }
     let dead = "SELECT count(*) FROM tributary.dead_letters";
     assert_eq!(count(&app.app.db, dead).await, 0);

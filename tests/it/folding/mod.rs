@@ -81,8 +81,8 @@ async fn whole(app: &TestApp, user: &str, message: &Value) -> Value {
 
 /// How a user's stream goes on behind a position: kind by kind.
 async fn frames(app: &TestApp, user: &str, after: i64) -> Vec<String> {
-    let mut conn = app.app.db.get().await.unwrap();
-    let entries = tributary::db::stream::after(&mut conn, user, after, 100).await;
+    let conn = app.app.db.get().await.unwrap();
+    let entries = tributary::db::stream::after(&conn, user, after, 100).await;
     let kinds = entries
         .unwrap()
         .into_iter()

@@ -141,3 +141,17 @@ async fn one_at_an_event_of_an_absurd_time_stops_nothing() {
         assert_eq!(unread(&app).await, 0, "{ts}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_comes_on_both_sides_of_the_marker_one_side_is_unread() {
+    let app = alice_and_bob().await;
+    let at = |sender: &str, id: &str, ago: i64| {
+        let mut event = text(ROOM, sender, id, "hello");
+        event["origin_server_ts"] = json!(now() - ago);
+        event
+    };
+    app.push_events("1", &[at(ALICE, "$own", 10_000)]).await;
+    app.push_events("2", &[at(GHOST, "$late", 20_000), at(GHOST, "$new", 1_000)])
+        .await;
+    assert_eq!(only(&app, "user_alice").await["unreadCount"], 1);
+}

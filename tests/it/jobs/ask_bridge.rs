@@ -175,8 +175,8 @@ async fn the_watch_notices_that_a_bridge_is_gone_and_that_it_is_back() {
     answers(&bridge, connected("Alice")).await;
     eventually("it is back", async || error().await.is_none().then_some(())).await;
     // Each of the replicas told of each once, all together.
-    let mut conn = world.app.db.get().await.unwrap();
-    let entries = tributary::db::stream::after(&mut conn, "user_a", 0, 100);
+    let conn = world.app.db.get().await.unwrap();
+    let entries = tributary::db::stream::after(&conn, "user_a", 0, 100);
     let kinds: Vec<_> = entries
         .await
         .unwrap()

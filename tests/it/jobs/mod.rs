@@ -1,13 +1,13 @@
 //! Jobs, against a real Postgres.
 
 mod ask_bridge;
-mod audit_retention;
 mod backfill;
 mod dead_letters;
 mod discover;
 mod erase;
 mod reconcile;
 mod reidentify;
+mod retention;
 mod runner;
 mod table;
 

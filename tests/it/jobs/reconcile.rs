@@ -164,3 +164,32 @@ async fn a_room_that_nobody_of_ours_is_in_counts_as_compared() {
     done(&world, "reconcile", ROOM, Map::new()).await;
     assert!(due().await.is_empty());
 }
+
+/// What came since a backup was taken is no history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_nothing_fills_is_read_back_to_a_time_and_no_further() {
+    const MINUTE: i64 = 60_000;
+    let world = world().await;
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(
+        "UPDATE tributary.rooms SET backfill = false;
+         UPDATE tributary.room_grants SET created_at = now() - interval '1 day'",
+    )
+    .await
+    .unwrap();
+    assert_eq!(db::reconcile::unfilled(&conn).await.unwrap(), [ROOM]);
+    let history = History::default();
+    history.add((0..60).map(|n| aged(&format!("$history{n}"), 40 * MINUTE)));
+    history.add((0..70).map(|n| aged(&format!("$lost{n}"), 20 * MINUTE)));
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    let taken_at = world.ingest.clock.now() - chrono::TimeDelta::minutes(30);
+    let since = Map::from_iter([(
+        db::reconcile::SINCE.to_owned(),
+        json!(taken_at.to_rfc3339()),
+    )]);
+    done(&world, "reconcile", ROOM, since).await;
+    assert_eq!(world.count(MESSAGES).await, 70);
+    let lost = format!("{MESSAGES} WHERE event_id LIKE '$lost%'");
+    assert_eq!(world.count(&lost).await, 70);
+}

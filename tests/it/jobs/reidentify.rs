@@ -104,8 +104,8 @@ async fn only(world: &World) -> Conversation {
 
 /// The bodies that a customer reads in a conversation; none when it is not theirs.
 async fn bodies(world: &World, user_id: &str, conversation_id: Uuid) -> Option<Vec<String>> {
-    let mut conn = world.db.get().await.unwrap();
-    let page = read::messages::page(&mut conn, user_id, conversation_id, None, 50)
+    let conn = world.db.get().await.unwrap();
+    let page = read::messages::page(&conn, user_id, conversation_id, None, 50)
         .await
         .unwrap()?;
     let mut bodies: Vec<_> = page.items.into_iter().map(|m| m.body).collect();

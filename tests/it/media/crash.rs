@@ -1,7 +1,10 @@
 //! What a program leaves that dies in the middle.
 
 use tributary::{
-    db::media::objects,
+    db::{
+        jobs::{self, NewJob},
+        media::objects,
+    },
     media::{StoreError, Upload},
     model::new_id,
 };
@@ -56,6 +59,26 @@ async fn an_upload_that_died_leaves_nothing_for_ever() {
         );
         drop(running);
         house.stale = Duration::ZERO;
+        let _running = house.start();
+        house.is_empty().await;
+    }
+}
+
+/// Whoever has the job next knows that its uploads are nobody's, long before they are stale.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_before_a_kill_is_gone_soon_after_the_next_start() {
+    for mut house in House::of_each_kind().await {
+        let (_, in_parts) = begun(&house).await;
+        std::mem::forget(in_parts);
+        house.rhythm.after_a_kill = Duration::ZERO;
+        // The job that was killed is taken up again.
+        let job = NewJob {
+            kind: "archive",
+            key: String::new(),
+            payload: serde_json::Map::new(),
+        };
+        let conn = house.world.db.get().await.unwrap();
+        jobs::enqueue(&conn, &[job]).await.unwrap();
         let _running = house.start();
         house.is_empty().await;
     }

@@ -38,6 +38,7 @@ async fn what_fails_once_is_tried_again() {
         Answer::Truncated(PNG.to_vec()),
         Answer::Truncated(bytes(6 * MIB, 3)),
         Answer::HangUp,
+        Answer::Encoded(PNG.to_vec()),
         other(500),
         refused(504, "M_NOT_YET_UPLOADED"),
     ] {
@@ -57,6 +58,38 @@ async fn what_fails_each_time_is_given_up() {
         assert_eq!(becomes(&house, [failure]).await, "failed");
         assert_eq!(house.homeserver.asked("file"), 3);
     }
+}
+
+/// It would have one of few places for half an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_drips_gives_its_place_to_another() {
+    let mut house = House::new().await;
+    house.config.concurrent = 1;
+    house.limits.pace.window = Duration::from_millis(300);
+    house.rhythm.first_pause = Duration::from_mins(1);
+    let bad = house.homeserver.has("bad", [Answer::Dripping]);
+    house.sends("$1", &bad).await;
+    let _running = house.start();
+    eventually("it is not asked for", async || {
+        (house.homeserver.asked("bad") > 0).then_some(())
+    })
+    .await;
+    let good = house.homeserver.has("good", [png()]);
+    house.sends("$2", &good).await;
+    assert_eq!(house.content(&good).await, PNG);
+    assert_eq!(house.column(&bad, "attempts").await.unwrap(), "1");
+    let error = house.column(&bad, "error").await.unwrap();
+    assert!(error.ends_with("it comes too slowly"), "{error}");
+    assert_eq!(house.files().len(), 1);
+}
+
+/// What takes too long as a whole leaves nothing behind either.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_in_the_middle_is_taken_back() {
+    let mut house = House::new().await;
+    house.rhythm.patience = Duration::from_millis(300);
+    assert_eq!(becomes(&house, [Answer::Dripping, png()]).await, "stored");
+    assert_eq!(house.column(&mxc("file"), "attempts").await.unwrap(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -38,6 +39,10 @@ pub(super) enum Answer {
     HangUp,
     /// Made from a number, so that it takes no memory here: so many bytes.
     Made(u64, usize),
+    /// Compressed, though nobody asked for that.
+    Encoded(Vec<u8>),
+    /// A byte now and then, for ever.
+    Dripping,
     /// Its beginning, and the rest when there is a permit.
     Waiting(Vec<u8>, Arc<Semaphore>),
 }
@@ -114,6 +119,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Resp
     if token.is_none_or(|token| token != format!("Bearer {AS_TOKEN}").as_str()) {
         return no(401, &json!({"errcode": "M_UNKNOWN_TOKEN", "error": "who?"}));
     }
+    let encoding = request.headers().get(header::ACCEPT_ENCODING);
+    if encoding.is_none_or(|encoding| encoding != "identity") {
+        return no(406, &json!({"errcode": "M_UNKNOWN", "error": "as it is"}));
+    }
     inner.asked.lock().unwrap().push(id.to_owned());
     let answer = next(&mut inner.files.lock().unwrap(), id);
     match answer {
@@ -155,6 +164,17 @@ fn hand_out(answer: Answer) -> Response {
             let pieces = made(seed, size).map(|piece| Ok::<_, io::Error>(Bytes::from(piece)));
             let body = Body::from_stream(stream::iter(pieces));
             ([(header::CONTENT_LENGTH, size)], body).into_response()
+        }
+        Answer::Encoded(content) => {
+            let encoded = [(header::CONTENT_ENCODING, "gzip")];
+            (encoded, content).into_response()
+        }
+        Answer::Dripping => {
+            let drops = stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Some((Ok::<_, io::Error>(Bytes::from_static(b"\x89")), ()))
+            });
+            Body::from_stream(drops).into_response()
         }
         // Unlike a panic it says nothing.
         Answer::HangUp => std::panic::resume_unwind(Box::new(())),

@@ -63,6 +63,7 @@ struct House {
     config: config::Media,
     alice: Customer,
     rhythm: Rhythm,
+    limits: CallLimits,
     stale: Duration,
 }
 
@@ -97,6 +98,7 @@ impl House {
             first_pause: Duration::from_millis(20),
             max_attempts: 3,
             patience: Duration::from_secs(20),
+            after_a_kill: Duration::from_hours(1),
         };
         Self {
             homeserver: Homeserver::start().await,
@@ -105,6 +107,7 @@ impl House {
             config,
             alice,
             rhythm,
+            limits: CallLimits::default(),
             stale: Duration::from_hours(1),
         }
     }
@@ -120,10 +123,10 @@ impl House {
                 .unwrap(),
             server_name: "lab.local".to_owned(),
         };
-        let limits = CallLimits::default();
         Archive {
             ingest: self.world.ingest.clone(),
-            homeserver: client::Homeserver::new(&homeserver, AS_TOKEN.into(), &limits).unwrap(),
+            homeserver: client::Homeserver::new(&homeserver, AS_TOKEN.into(), &self.limits)
+                .unwrap(),
             store: self.store(),
             config: self.config.clone(),
             rhythm: self.rhythm,
@@ -246,8 +249,8 @@ impl House {
 
     /// The kinds of the frames that Alice got from a position on.
     async fn frames(&self, after: i64) -> Vec<String> {
-        let mut conn = self.world.db.get().await.unwrap();
-        let entries = stream::after(&mut conn, &self.alice.user_id, after, 1000).await;
+        let conn = self.world.db.get().await.unwrap();
+        let entries = stream::after(&conn, &self.alice.user_id, after, 1000).await;
         let kinds = entries
             .unwrap()
             .into_iter()

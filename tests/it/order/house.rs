@@ -152,8 +152,12 @@ impl House {
             batch.decode(&raw, Some(room_id), now);
         }
         let mut conn = ingest.db.get().await.unwrap();
+        let prepared = conn.prepare().await.unwrap();
         let stored = conn.transaction(async |conn| {
-            ingest::store_page(conn, &ingest.bridges, room_id, batch, |_| Vec::new()).await
+            ingest::store_page(conn, prepared, &ingest.bridges, room_id, batch, |_| {
+                Vec::new()
+            })
+            .await
         });
         let stored: Result<_, diesel::result::Error> = stored.await;
         stored.map(drop).map_err(|error| error.to_string())

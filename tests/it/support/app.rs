@@ -52,6 +52,12 @@ impl TestApp {
         Self::serve(config, database, pool).await
     }
 
+    /// On a database that a test has prepared.
+    pub(crate) async fn on(database: TestDatabase) -> Self {
+        let pool = database.pool();
+        Self::serve(config(), database, pool).await
+    }
+
     /// With a database that is not there.
     pub(crate) async fn without_database() -> Self {
         Self::without_database_and(|_| {}).await
@@ -145,7 +151,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        Self::from(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn from(response: reqwest::Response) -> Self {
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -211,7 +220,8 @@ fn session_of(pem: &SecretString, user: &str, now: chrono::DateTime<Utc>, second
     .unwrap()
 }
 
-fn config() -> Config {
+/// A configuration of which only the database has to be said.
+pub(crate) fn config() -> Config {
     serde_json::from_value(json!({
         "server": {"allowed_origins": [ORIGIN]},
         "homeserver": {"url": "http://127.0.0.1:9", "server_name": "lab.local"},

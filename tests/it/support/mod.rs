@@ -1,10 +1,12 @@
 //! What several tests need.
 
 pub(crate) mod app;
+pub(crate) mod cluster;
 pub(crate) mod discovery;
 pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod ownership;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod pushes;
 pub(crate) mod server;
@@ -24,6 +26,17 @@ pub(crate) async fn serve(app: &Arc<App>) -> String {
     let service = api::router(Arc::clone(app)).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
     base
+}
+
+/// An address of a program that is about to start. Free now; nobody else takes one below the
+/// range of outgoing connections.
+pub(crate) fn free_address() -> SocketAddr {
+    loop {
+        let port = rand::random_range(20_000..32_000);
+        if let Ok(listener) = std::net::TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// The `limits` of a configuration: tests are all at one address, and faster than people.

@@ -218,8 +218,8 @@ impl World {
 
     /// The kinds of a user's frames after a position.
     pub(crate) async fn frames(&self, user_id: &str, after: i64) -> Vec<&'static str> {
-        let mut conn = self.db.get().await.unwrap();
-        let entries = db::stream::after(&mut conn, user_id, after, 1000)
+        let conn = self.db.get().await.unwrap();
+        let entries = db::stream::after(&conn, user_id, after, 1000)
             .await
             .unwrap();
         entries

@@ -1,10 +1,5 @@
 //! A database of its own for every test, copied from a migrated template.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    path::Path,
-};
-
 use diesel_async::{
     AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
 };
@@ -33,6 +28,14 @@ impl TestDatabase {
         let template = TEMPLATE.get_or_init(template).await;
         let name = format!("tributary_test_{}", tributary::model::new_id().simple());
         admin_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        let url = database_url(&name);
+        Self { name, url }
+    }
+
+    /// A database with nothing in it.
+    pub(crate) async fn bare() -> Self {
+        let name = format!("tributary_test_{}", tributary::model::new_id().simple());
+        admin_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
         let url = database_url(&name);
         Self { name, url }
     }
@@ -80,10 +83,11 @@ impl Drop for TestDatabase {
     }
 }
 
-/// The template's name carries a hash of the migrations, so that it is made once
-/// for each version of them and found again by the next run.
+/// The template's name carries a hash of the migrations that this program has in it, so that
+/// it is made once for each version of them, found again by the next run, and is none that a
+/// program from before somebody changed them has made.
 async fn template() -> String {
-    let name = format!("tributary_template_{:016x}", migrations_hash());
+    let name = concat!("tributary_template_", env!("TRIBUTARY_MIGRATIONS")).to_owned();
     let mut conn = admin().await;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({TEMPLATE_LOCK})"))
         .await
@@ -105,21 +109,6 @@ async fn template() -> String {
         conn.batch_execute(&sql).await.unwrap();
     }
     name
-}
-
-fn migrations_hash() -> u64 {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().join("up.sql"))
-        .filter(|file| file.exists())
-        .collect();
-    files.sort();
-    let mut hasher = DefaultHasher::new();
-    for file in files {
-        std::fs::read(file).unwrap().hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 fn admin_url() -> Url {

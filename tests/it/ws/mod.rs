@@ -5,6 +5,7 @@ mod closes;
 mod frames;
 mod handshake;
 mod limits;
+mod prune;
 mod resume;
 mod sessions;
 mod tokens;

@@ -384,8 +384,9 @@ export interface paths {
         put?: never;
         /**
          * Tickets for what cannot send a header: `<img src="/api/media/{id}?ticket=...">`.
-         * @description A ticket is good for one file and five minutes, for whoever holds it; and no longer than
-         *     the caller's session, their access to the file, and the file.
+         * @description A ticket is good for one file and until `expiresAt`, in four to five minutes, for
+         *     whoever holds it; and no longer than the caller's session, their access to the file, and the
+         *     file. Asked for again soon, the same session is given the same ticket.
          */
         post: operations["issueMediaTickets"];
         delete?: never;
@@ -572,6 +573,26 @@ export interface paths {
         };
         /** Whether the process answers. A failure means: restart it. */
         get: operations["getLiveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What Tributary counts and measures of itself, in Prometheus's text format. There are no
+         *     users, rooms or messages in it. With `server.operator_bind` it is there alone.
+         */
+        get: operations["getMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1717,7 +1738,7 @@ export interface components {
              * @description Why not.
              * @enum {string}
              */
-            reason?: "draining" | "database" | "migrations";
+            reason?: "draining" | "database" | "migrations" | "starting";
         };
         /**
          * @description Why there is no replay.
@@ -3229,12 +3250,12 @@ export interface operations {
                 /**
                  * @description Words that all have to be there, without regard to case and accents; `"..."` for
                  *     words one behind the other, `word*` for whatever begins so. The last word may go on
-                 *     unless something follows it, if only a space.
+                 *     unless something follows it, if only a space. Sixteen words count, and 64 in quotes.
                  */
                 q: string;
                 /** @description Only in this conversation. */
                 conversationId?: string;
-                /** @description `newest` first, or the `best` of the five hundred newest. */
+                /** @description `newest` first, or the `best` of the 250 newest. */
                 order?: "newest" | "best";
                 /** @description At most so many items. */
                 limit?: number;
@@ -3312,6 +3333,28 @@ export interface operations {
                     "application/json": components["schemas"]["Alive"];
                 };
             };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All metrics of this replica */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Too often */
+            429: components["responses"]["RateLimited"];
         };
     };
     getDescription: {

@@ -73,7 +73,12 @@ function run(session, settings) {
   // Ages and charts move, and whoever stopped typing without a word has stopped.
   setInterval(render, 1_000);
   // Whoever signed out leaves nothing on the screen.
-  session.onChange?.((what) => (what === "signedOut" ? location.reload() : feed.reconnect()));
+  session.onChange?.(async (what) => {
+    if (what === "signedOut") return location.reload();
+    // Starts over if it is somebody else who signed in.
+    await session.getToken({ skipCache: false });
+    feed.reconnect();
+  });
   broadcast(meter);
   feed.start();
   render();

@@ -4,8 +4,8 @@
 
 import { h } from "../shared/dom.js";
 
-/** A ticket is asked for anew after so long: it is good for five minutes. */
-const FRESH = 4 * 60_000;
+/** A ticket is asked for anew after so long: it is good for four minutes at least. */
+const FRESH = 3.5 * 60_000;
 /** Tickets of one request. */
 const MOST = 200;
 /** The longest edge of a picture in a thread, in pixels of the page. */

@@ -64,11 +64,34 @@ function handedOver() {
   channel.addEventListener("message", ({ data }) => {
     if (data?.type === "signedIn" || data?.type === "signedOut") for (const listener of listeners) listener(data.type);
   });
+  let user;
   return {
     user: undefined,
-    getToken: ({ skipCache }) => ask(channel, skipCache),
+    getToken: async ({ skipCache }) => {
+      const token = await ask(channel, skipCache);
+      const of = token === null ? user : subject(token);
+      // What is on the screen belongs to whoever was signed in before.
+      if (user !== undefined && of !== user) return startOver();
+      user = of;
+      return token;
+    },
     onChange: (listener) => listeners.add(listener),
   };
+}
+
+function startOver() {
+  location.reload();
+  return new Promise(() => {});
+}
+
+/** Whose a session token is. */
+function subject(token) {
+  try {
+    const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(atob(claims)).sub;
+  } catch {
+    return undefined;
+  }
 }
 
 function ask(channel, skipCache) {

@@ -11,7 +11,14 @@ use uuid::Uuid;
 
 use super::rows::Writer;
 use crate::{
-    db::{Connection, read::avatar_url},
+    db::{
+        Connection,
+        read::{
+            avatar_url,
+            participants::{NAME, PICTURE},
+        },
+        viewers::WAS,
+    },
     model::analytics::{ActiveConversation, ActivePerson, Tally},
 };
 
@@ -76,14 +83,15 @@ pub(super) async fn of_people(
         avatar: Option<Uuid>,
     }
     let ids: Vec<_> = counted.iter().map(|writer| writer.participant_id).collect();
-    let rows: Vec<Person> = sql_query(
-        "SELECT p.id, p.matrix_user_id, p.external_id, p.display_name, i.id AS avatar
+    let rows: Vec<Person> = sql_query(format!(
+        "SELECT p.id, p.matrix_user_id, p.external_id, {NAME} AS display_name, i.id AS avatar
          FROM tributary.participants p
          JOIN tributary.conversation_access a
            ON a.conversation_id = p.conversation_id AND a.user_id = $1
-         LEFT JOIN tributary.media i ON i.id = p.avatar_media_id AND i.state = 'stored'
-         WHERE p.id = ANY($2)",
-    )
+         {WAS}
+         LEFT JOIN tributary.media i ON i.id = {PICTURE} AND i.state = 'stored'
+         WHERE p.id = ANY($2)"
+    ))
     .bind::<Text, _>(user_id)
     .bind::<Array<SqlUuid>, _>(ids)
     .load(conn)

@@ -196,8 +196,9 @@ async fn what_is_in_flight_does_not_come_back() {
         use diesel_async::AsyncConnection as _;
         let mut conn = world.db.get().await.unwrap();
         let bridges = &world.ingest.bridges;
+        let prepared = conn.prepare().await.unwrap();
         conn.transaction(async |conn| {
-            ingest::store_page(conn, bridges, DM, batch, |_| Vec::new()).await
+            ingest::store_page(conn, prepared, bridges, DM, batch, |_| Vec::new()).await
         })
         .await
         .unwrap()

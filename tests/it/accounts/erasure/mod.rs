@@ -72,7 +72,7 @@ async fn sees(world: &World, user_id: &str) -> Value {
     let mut seen = Vec::new();
     for conversation in page.unwrap().items {
         let id = conversation.id;
-        let page = read::messages::page(&mut conn, user_id, id, None, 200).await;
+        let page = read::messages::page(&conn, user_id, id, None, 200).await;
         let mut messages = Vec::new();
         for message in page.unwrap().unwrap().items {
             let full = read::messages::full(&mut conn, user_id, message.id).await;

@@ -123,12 +123,39 @@ async fn without_messages_there_are_zeros() {
     }
 }
 
+/// Postgres takes some of them for abbreviations, which know no summer.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_one_word_are_the_zones_that_they_are_links_to() {
+    let app = alice_and_bob().await;
+    for (zone, midnight) in [
+        ("GMT", "2025-07-01T00:00:00.000Z"),
+        ("Zulu", "2025-07-01T00:00:00.000Z"),
+        ("EST", "2025-07-01T05:00:00.000Z"),
+        ("EST5EDT", "2025-07-01T04:00:00.000Z"),
+        ("CET", "2025-06-30T22:00:00.000Z"),
+        ("WET", "2025-06-30T23:00:00.000Z"),
+        ("Japan", "2025-06-30T15:00:00.000Z"),
+        ("W-SU", "2025-06-30T21:00:00.000Z"),
+        ("Etc/GMT0", "2025-07-01T00:00:00.000Z"),
+    ] {
+        let query = format!("from=2025-07-01&to=2025-07-02&timeZone={zone}");
+        let numbers = numbers(&app, "user_alice", &query).await;
+        assert_eq!(
+            (&numbers["timeZone"], &numbers["from"]),
+            (&json!(zone), &json!(midnight))
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_counted_is_refused() {
     let app = alice_and_bob().await;
     for query in [
         "timeZone=Europe/Nowhere",
         "timeZone=UTC%2B3",
+        "timeZone=right/Europe/Berlin",
+        "timeZone=posix/Europe/Berlin",
+        "timeZone=CEST",
         "timeZone=Europe/Berlin%00",
         "from=yesterday",
         "to=2026-02-30",

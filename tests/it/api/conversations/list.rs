@@ -104,7 +104,7 @@ async fn the_cursor_is_where_the_stream_goes_on() {
     let mut conn = app.app.db.get().await.unwrap();
     let epoch = stream::epoch(&mut conn).await.unwrap();
     assert!(cursor.belongs_to(epoch, "user_alice"));
-    let next = stream::after(&mut conn, "user_alice", cursor.position, 10)
+    let next = stream::after(&conn, "user_alice", cursor.position, 10)
         .await
         .unwrap();
     let created = |kind: Option<FrameKind>| matches!(kind, Some(FrameKind::MessageCreated { .. }));
@@ -135,10 +135,8 @@ async fn the_list_and_its_cursor_are_of_one_moment() {
         lists
     };
     let ((), lists) = tokio::join!(write, read);
-    let mut conn = app.app.db.get().await.unwrap();
-    let frames = stream::after(&mut conn, "user_alice", 0, 1000)
-        .await
-        .unwrap();
+    let conn = app.app.db.get().await.unwrap();
+    let frames = stream::after(&conn, "user_alice", 0, 1000).await.unwrap();
     for (position, unread) in lists {
         let created = |frame: &&stream::Entry| {
             frame.position <= position

@@ -18,8 +18,8 @@ async fn read(app: &TestApp, user: &str, path: &str) -> Answer {
 }
 
 async fn frames(app: &TestApp, user: &str) -> Vec<stream::Entry> {
-    let mut conn = app.app.db.get().await.unwrap();
-    stream::after(&mut conn, user, 0, 1000).await.unwrap()
+    let conn = app.app.db.get().await.unwrap();
+    stream::after(&conn, user, 0, 1000).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn it_resets_the_count_and_tells_the_other_windows() {
         last.kind,
         Some(FrameKind::ConversationUpdated { .. })
     ));
-    assert_eq!(*listener.head.borrow_and_update(), last.position);
+    assert_eq!(listener.head.borrow_and_update().position, last.position);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{PATH, behind, get::lived_in, schema};
-use crate::api::app::TestApp;
+use crate::api::{
+    app::{TestApp, session},
+    media::Archive,
+};
 
 /// A folder for files that goes away with it.
 struct Desk(tempfile::TempDir);
@@ -29,6 +32,10 @@ impl Desk {
         self.0.path().join("archive.sqlite")
     }
 
+    fn files(&self) -> PathBuf {
+        self.0.path().join("files")
+    }
+
     fn import(&self, parts: &[PathBuf]) -> Output {
         let into = ["--into".into(), self.archive()];
         python(into.iter().chain(parts))
@@ -41,17 +48,37 @@ impl Desk {
     }
 }
 
+/// Gets the files of an archive with this token.
+async fn fetch(archive: &Archive, desk: &Desk, token: String) -> Output {
+    let arguments = [
+        "--fetch".into(),
+        desk.archive(),
+        "--files".into(),
+        desk.files(),
+    ];
+    let base = ["--from".into(), archive.app.url("").into()];
+    let mut command = command(arguments.iter().chain(&base));
+    command.env("TRIBUTARY_TOKEN", token);
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
 fn python<'a>(arguments: impl IntoIterator<Item = &'a PathBuf>) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn command<'a>(arguments: impl IntoIterator<Item = &'a PathBuf>) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/import/tributary_import.py");
     let schema = schema::file();
-    Command::new("python3")
+    let mut command = Command::new("python3");
+    command
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(script)
         .arg("--schema")
         .arg(schema)
-        .args(arguments)
-        .output()
-        .unwrap()
+        .args(arguments);
+    command
 }
 
 /// Everything that the API answers to a user, put together like an archive.
@@ -130,6 +157,9 @@ async fn an_export_in_two_parts_is_one() {
         assert!(said.contains(last["cursor"].as_str().unwrap()), "{said}");
         let rest = behind(&app, "user_alice", &last).await;
         let rest = desk.put("2.ndjson", &rest.text);
+        let alone = desk.import(std::slice::from_ref(&rest));
+        let said = String::from_utf8(alone.stderr).unwrap();
+        assert!(said.contains("name all parts at once"), "{said}");
         let imported = desk.import(&[begun, rest]);
         assert!(imported.status.success(), "{imported:?}");
         assert_eq!(
@@ -158,4 +188,41 @@ async fn what_is_not_as_the_schema_says_is_refused() {
         let refused = desk.import(&[export]);
         assert_eq!(refused.status.code(), Some(1), "{wrong}: {refused:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_that_it_names_are_fetched() {
+    let archive = Archive::new().await;
+    let id = archive.sent("$1", "a.png", "image/png", b"one").await;
+    let gone = archive.sent("$2", "b", "text/plain", b"two").await;
+    let desk = Desk::new();
+    let export = archive.app.get("user_alice", PATH).await;
+    let imported = desk.import(&[desk.put("export.ndjson", &export.text)]);
+    assert!(imported.status.success(), "{imported:?}");
+    let refused = fetch(&archive, &desk, "x".to_owned()).await;
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.starts_with("the token is over"), "{said}");
+    archive
+        .sql(&format!(
+            "DELETE FROM tributary.attachments WHERE media_id = '{gone}'"
+        ))
+        .await;
+    for said in [
+        "1 came, 0 were there, 1 are gone",
+        "0 came, 1 were there, 1 are gone",
+    ] {
+        let fetched = fetch(&archive, &desk, session("user_alice")).await;
+        assert_eq!(String::from_utf8(fetched.stdout).unwrap().trim(), said);
+    }
+    let file = desk.files().join(format!("{id}.png"));
+    assert_eq!(fs::read(&file).unwrap(), b"one");
+    assert_eq!(fs::read_dir(desk.files()).unwrap().count(), 1);
+    // What is not what the export says does not get its name.
+    fs::remove_file(&file).unwrap();
+    archive
+        .store("mxc://lab.local/1", "image/png", b"other")
+        .await;
+    let refused = fetch(&archive, &desk, session("user_alice")).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(!file.exists());
 }

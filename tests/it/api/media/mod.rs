@@ -103,12 +103,12 @@ impl Archive {
         self.app.viewer("user_alice", method, &path(id))
     }
 
-    async fn get(&self, user: &str, id: Uuid) -> Answer {
+    pub(crate) async fn get(&self, user: &str, id: Uuid) -> Answer {
         self.app.get(user, &path(id)).await
     }
 
     /// What Alice is given for these files.
-    async fn tickets(&self, user: &str, ids: &[Uuid]) -> Value {
+    pub(crate) async fn tickets(&self, user: &str, ids: &[Uuid]) -> Value {
         let request = self.app.viewer(user, Method::POST, "/api/media/tickets");
         let answer = Answer::of(request.json(&json!({"ids": ids}))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -143,7 +143,7 @@ fn file(event_id: &str, mxc: &str, name: &str, mime_type: &str) -> Value {
 }
 
 /// The same answer as for an id that nobody has.
-async fn is_like_missing(archive: &Archive, user: &str, id: Uuid) {
+pub(crate) async fn is_like_missing(archive: &Archive, user: &str, id: Uuid) {
     let missing = archive.get(user, Uuid::from_u128(7)).await;
     assert_eq!(
         (missing.status, missing.code().as_str()),

@@ -123,6 +123,14 @@ async fn of_what_is_no_picture_there_is_none() {
             "{event}"
         );
     }
+    // Nobody tries again to draw what cannot be drawn: it is not even read.
+    let mxc = "mxc://lab.local/4";
+    let hash = archive.store(mxc, "image/png", &whole[..40]).await;
+    assert!(archive.app.app.studio.is_hopeless(&hash.0));
+    archive.app.app.media.delete(&hash).await.unwrap();
+    let again = format!("{}?thumbnail=96x96", path(archive.id(mxc).await));
+    let answer = archive.app.get("user_alice", &again).await;
+    assert_eq!(answer.code(), "no_thumbnail");
     let id = archive.sent("$6", "a", "image/png", &whole).await;
     for wanted in ["", "64", "x", "0x64", "64x0", "-1x5", "axb", "64x64x64"] {
         let path = format!("{}?thumbnail={wanted}", path(id));

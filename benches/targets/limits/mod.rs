@@ -1,0 +1,5 @@
+//! What the same machine can do at most, to compare with.
+
+pub(crate) mod bare;
+pub(crate) mod child;
+pub(crate) mod raw;

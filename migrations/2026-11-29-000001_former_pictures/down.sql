@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY tributary.conversation_access_avatar;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY tributary.jobs_ended;

@@ -1,0 +1,3 @@
+//! What a Prometheus scrapes.
+
+pub(super) mod get;

@@ -1,0 +1,81 @@
+//! Why a server was not reached or not trusted, for people: never a password.
+
+use std::{
+    error::Error as _,
+    io::{self, ErrorKind},
+};
+
+use rustls::CertificateError;
+
+/// Classes of SQLSTATE that pass.
+const AWAY: [&str; 4] = ["08", "53", "57", "55"];
+
+/// Whether the server said that it has no TLS.
+pub(super) fn has_no_tls(error: &tokio_postgres::Error) -> bool {
+    error
+        .source()
+        .is_some_and(|cause| cause.to_string() == "server does not support TLS")
+}
+
+/// Whether the server is not there, is starting or stopping, or has no room, and has not
+/// refused whoever asked.
+pub(super) fn is_away(error: &tokio_postgres::Error) -> bool {
+    if let Some(state) = error.code() {
+        // Connection exceptions (as a pooler has them), insufficient resources, operator
+        // intervention, and a database that takes no connections at the moment.
+        return AWAY.iter().any(|class| state.code().starts_with(class));
+    }
+    if tls_error(error).is_some() {
+        return false;
+    }
+    let io = error.source().and_then(|cause| cause.downcast_ref());
+    let is_foreign = |io: &io::Error| {
+        matches!(
+            io.kind(),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+        )
+    };
+    error.is_closed() || io.is_some_and(|io| !is_foreign(io))
+}
+
+/// What went wrong, and what to do about it.
+pub(super) fn explain(error: &tokio_postgres::Error) -> String {
+    if has_no_tls(error) {
+        return "the server has no TLS, which sslmode asks for: turn it on there (ssl = on), or \
+                set sslmode=disable on a network of your own"
+            .to_owned();
+    }
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(wrong)) => certificate(wrong),
+        Some(error) => format!("TLS failed: {error}"),
+        // It says in which step, and what is behind it why.
+        None => match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+fn tls_error(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
+    let io = error.source()?.downcast_ref::<io::Error>()?;
+    io.get_ref()?.downcast_ref()
+}
+
+fn certificate(wrong: &CertificateError) -> String {
+    let hint = match wrong {
+        CertificateError::UnknownIssuer => {
+            "it is by an authority that is not trusted here; name the authority's certificate in \
+             database.ca_file, or sslrootcert"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet, or the clock here is wrong"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name than the URL's; use a name that it is for, or \
+             sslmode=verify-ca with an authority of your own"
+        }
+        _ => "it cannot be used",
+    };
+    format!("the server's certificate is refused: {hint} ({wrong})")
+}
