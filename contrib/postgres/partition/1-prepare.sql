@@ -1,6 +1,6 @@
 -- Makes tributary.messages_partitioned beside tributary.messages, and triggers that carry every
--- change of the one into the other. Nothing waits longer than for a short lock; run it again if
--- it ends with a lock timeout. README.md says what comes then.
+-- change of the one into the other. For its locks it waits half a second at a time, sixty times, and
+-- lets everybody through in between. README.md says what comes then.
 --
 --     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 [-v partitions=16] -f 1-prepare.sql
 \if :{?partitions}
@@ -12,7 +12,28 @@ WHERE schemaname = 'tributary' AND tablename = 'messages' \gexec
 SELECT set_config('tributary.partitions', :'partitions', false) AS partitions;
 
 BEGIN;
-SET LOCAL lock_timeout = '2s';
+-- All locks at once, before anything is done: whoever stores a message has locked some of these
+-- tables already when they come to the others, so that taking one after the other could deadlock.
+DO $$
+DECLARE
+    tables text := (SELECT string_agg(DISTINCT t::text, ', ') FROM (
+        SELECT 'tributary.messages'::regclass AS t
+        UNION ALL SELECT confrelid::regclass FROM pg_constraint
+        WHERE conrelid = 'tributary.messages'::regclass AND contype = 'f') AS every);
+BEGIN
+    FOR try IN 1 .. 60 LOOP
+        -- An autovacuum gives way to whoever has waited for deadlock_timeout, which is a second.
+        PERFORM set_config('lock_timeout', CASE WHEN try % 10 = 0 THEN '1500ms' ELSE '500ms' END, true);
+        BEGIN
+            EXECUTE 'LOCK TABLE ' || tables || ' IN SHARE ROW EXCLUSIVE MODE';
+            RETURN;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            PERFORM pg_sleep(1);
+        END;
+    END LOOP;
+    RAISE 'somebody writes all the time; nothing has changed';
+END
+$$;
 
 -- What this knows how to move. A later release may have more.
 DO $$

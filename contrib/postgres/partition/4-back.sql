@@ -13,8 +13,9 @@ BEGIN
     IF to_regclass('tributary.messages_whole') IS NULL THEN
         RAISE 'there is no messages_whole to go back to';
     END IF;
-    SET LOCAL lock_timeout = '500ms';
     FOR try IN 1 .. 60 LOOP
+        -- An autovacuum gives way to whoever has waited for deadlock_timeout, which is a second.
+        PERFORM set_config('lock_timeout', CASE WHEN try % 10 = 0 THEN '1500ms' ELSE '500ms' END, true);
         BEGIN
             LOCK TABLE tributary.messages, tributary.messages_whole, tributary.search_entries
                 IN ACCESS EXCLUSIVE MODE;
