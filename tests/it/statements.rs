@@ -103,6 +103,25 @@ async fn a_statement_is_kept_unless_a_pooler_is_before_the_database() {
     }
 }
 
+/// Behind a pooler settings are the role's, which may have none.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_busy_transaction_is_compiled() {
+    #[derive(diesel::QueryableByName)]
+    struct Settings {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        jit: String,
+    }
+    let database = TestDatabase::new().await;
+    let db = Database::behind_pooler(&database.url, 1).unwrap();
+    let mut conn = db.get().await.unwrap();
+    conn.batch_execute("SET jit = on").await.unwrap();
+    conn.begin().await.unwrap();
+    let asked = diesel::sql_query("SELECT current_setting('jit') AS jit");
+    let settings: Settings = asked.get_result(&mut conn).await.unwrap();
+    assert_eq!(settings.jit, "off");
+    conn.roll_back().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_is_given_up_holds_nothing() {
     let database = TestDatabase::new().await;
