@@ -1,6 +1,9 @@
 //! Asking a bridge, over HTTP, and the watch over bridges of which nothing comes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -14,7 +17,7 @@ use tributary::{
     matrix::provisioning::Provisioning,
     model::connection::Status,
 };
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::support::{
     eventually, live,
@@ -49,6 +52,21 @@ fn connected(name: &str) -> ResponseTemplate {
     let state = json!({"state_event": "CONNECTED", "timestamp": 1_800_000_000});
     let logins = json!([{"id": "77", "name": name, "state": state}]);
     ResponseTemplate::new(200).set_body_json(json!({"logins": logins}))
+}
+
+/// Says that it was asked, and answers when whoever lets it is gone.
+struct HeldBack {
+    asked: Mutex<mpsc::Sender<()>>,
+    may: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Respond for HeldBack {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        // The test may be over.
+        let _ = self.asked.lock().unwrap().send(());
+        let _ = self.may.lock().unwrap().recv();
+        connected("Alice")
+    }
 }
 
 async fn answers(bridge: &MockServer, answer: ResponseTemplate) {
@@ -118,13 +136,20 @@ async fn a_bridge_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_while_the_bridge_is_asked_has_it_asked_again() {
     let bridge = MockServer::start().await;
-    let late = connected("Alice").set_delay(Duration::from_millis(500));
-    answers(&bridge, late).await;
+    let (asked, hears) = mpsc::channel();
+    let (lets, may) = mpsc::channel();
+    let held_back = HeldBack {
+        asked: Mutex::new(asked),
+        may: Mutex::new(may),
+    };
+    Mock::given(any())
+        .respond_with(held_back)
+        .mount(&bridge)
+        .await;
     let world = World::with(askable(&bridge.uri())).await;
     world.linked(USER_A, ALICE).await;
     let _jobs = start(&world);
-    let asked = async || bridge.received_requests().await.unwrap().len();
-    eventually("it is asked", async || (asked().await == 1).then_some(())).await;
+    eventually("it is asked", async || hears.try_recv().ok()).await;
     let body = json!({"state_event": "BAD_CREDENTIALS", "user_id": ALICE, "remote_id": "77"});
     let push = Push::read(&body, world.now()).unwrap();
     world
@@ -132,8 +157,10 @@ async fn what_is_pushed_while_the_bridge_is_asked_has_it_asked_again() {
         .bridge_state("meta", &push, None)
         .await
         .unwrap();
+    // The first answer, and all others.
+    drop(lets);
     becomes(&world, "done: confirmed").await;
-    assert_eq!(asked().await, 2);
+    assert_eq!(bridge.received_requests().await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Walking back: to the limits, further later on, and over again for whoever comes.
 
+use std::time::Instant;
+
 use diesel_async::SimpleAsyncConnection as _;
 use serde_json::{Value, json};
 
@@ -169,7 +171,9 @@ async fn its_beginning_and_its_end_are_written_down_and_told() {
     let (world, history) = world().await;
     let homeserver = history.serve().await;
     let _jobs = walking::start(&world, &homeserver);
+    let began = Instant::now();
     let job = done(&world, "backfill", ROOM, span(30, 100)).await;
+    let seconds = i64::try_from(began.elapsed().as_secs()).unwrap();
     for (action, outcome) in [("job.start", "ok"), ("job.end", "done")] {
         let rows = format!(
             "SELECT count(*) FROM tributary.audit
@@ -179,9 +183,11 @@ async fn its_beginning_and_its_end_are_written_down_and_told() {
         );
         assert_eq!(world.count(&rows).await, 1, "{action}");
     }
-    // Three pages in less than a second: the first is told, and the end.
+    // Of three pages in less than a second the first is told, and the end; of slower ones one more
+    // each second.
     let told = "SELECT count(*) FROM tributary.outbox WHERE kind = 'backfill.progress'";
-    assert_eq!(world.count(told).await, 2);
+    let told = world.count(told).await;
+    assert!((2..=2 + seconds).contains(&told), "{told} in {seconds} s");
     let last = "SELECT count(*) FROM tributary.outbox o WHERE kind = 'backfill.progress'
                 AND position = (SELECT max(position) FROM tributary.outbox)";
     assert_eq!(world.count(last).await, 1);
