@@ -18,6 +18,8 @@ use crate::support::eventually;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a test waits for that is about it; nothing else may depend on something so short.
+const SOON: Duration = Duration::from_millis(300);
 const WORK: &[u8] = b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n";
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -28,15 +30,16 @@ struct Served {
 }
 
 impl Served {
+    /// With times that nothing here reaches, unless a test changes them.
     async fn start(router: Router, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::new(&[]);
         settings.timeouts = Timeouts {
-            silence: Duration::from_millis(300),
-            head: Duration::from_millis(300),
-            idle: Duration::from_secs(10),
-            write: Duration::from_millis(300),
+            silence: PATIENCE * 2,
+            head: PATIENCE * 2,
+            idle: PATIENCE * 2,
+            write: PATIENCE * 2,
             stop: Duration::from_millis(100),
         };
         change(&mut settings);
@@ -49,8 +52,8 @@ impl Served {
         }
     }
 
-    async fn hello() -> Self {
-        Self::start(hello(), |_| {}).await
+    async fn hello(change: impl FnOnce(&mut Timeouts)) -> Self {
+        Self::start(hello(), |settings| change(&mut settings.timeouts)).await
     }
 
     async fn connect(&self) -> TcpStream {
@@ -96,7 +99,7 @@ async fn closed(stream: &mut TcpStream) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_come_one_by_one_are_not_waited_for() {
-    let served = Served::hello().await;
+    let served = Served::hello(|timeouts| timeouts.head = SOON).await;
     let began = Instant::now();
     let (mut read, mut write) = served.connect().await.into_split();
     let slowly = tokio::spawn(async move {
@@ -112,43 +115,43 @@ async fn headers_that_come_one_by_one_are_not_waited_for() {
     let _ = timeout(PATIENCE, read.read_to_end(&mut rest))
         .await
         .unwrap();
-    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(began.elapsed() >= SOON);
     timeout(PATIENCE, slowly).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_says_nothing_is_not_waited_for() {
-    let served = Served::hello().await;
+    let served = Served::hello(|timeouts| timeouts.silence = SOON).await;
     closed(&mut served.connect().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_kept_between_requests_for_longer_than_headers_may_take() {
-    let idle = Duration::from_secs(3);
-    let served = Served::start(hello(), |settings| settings.timeouts.idle = idle).await;
+    let idle = Duration::from_secs(5);
+    let served = Served::hello(|timeouts| (timeouts.head, timeouts.idle) = (SOON, idle)).await;
     let mut stream = served.connect().await;
     stream.write_all(GET).await.unwrap();
     assert_eq!(status(&mut stream).await, 200);
     // Nothing is to be waited for but time itself.
-    sleep(Duration::from_millis(500)).await;
+    sleep(SOON * 2).await;
+    let began = Instant::now();
     stream.write_all(GET).await.unwrap();
     assert_eq!(status(&mut stream).await, 200);
-    let began = Instant::now();
     closed(&mut stream).await;
-    assert!(began.elapsed() >= idle / 2);
-    // The second request's headers have their time as well.
+    assert!(began.elapsed() >= idle);
+    // The second request's headers have their time as well: idle it would be kept for longer
+    // than anything here is waited for.
+    let served = Served::hello(|timeouts| timeouts.head = SOON).await;
     let mut stream = served.connect().await;
     stream.write_all(GET).await.unwrap();
     assert_eq!(status(&mut stream).await, 200);
-    let began = Instant::now();
     stream.write_all(&GET[..10]).await.unwrap();
     closed(&mut stream).await;
-    assert!(began.elapsed() < idle);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_have_a_longest_size() {
-    let served = Served::hello().await;
+    let served = Served::hello(|_| {}).await;
     for (length, expected) in [(31 * 1024, 200), (33 * 1024, 431)] {
         let head = format!(
             "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
@@ -192,12 +195,7 @@ async fn one_request_too_many_is_closed_and_a_place_that_is_free_again_is_taken(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_says_nothing_makes_room_for_whoever_asks() {
-    let served = Served::start(hello(), |settings| {
-        settings.most = 8;
-        settings.timeouts.silence = PATIENCE * 2;
-        settings.timeouts.head = PATIENCE * 2;
-    })
-    .await;
+    let served = Served::start(hello(), |settings| settings.most = 8).await;
     let mut silent = Vec::new();
     for _ in 0..8 {
         let mut stream = served.connect().await;
@@ -226,7 +224,8 @@ async fn whoever_does_not_read_the_answer_is_given_up() {
         let body = body.lock().unwrap().take().unwrap();
         async { body }
     };
-    let served = Served::start(Router::new().route("/", get(take)), |_| {}).await;
+    let router = Router::new().route("/", get(take));
+    let served = Served::start(router, |settings| settings.timeouts.write = SOON).await;
     let mut stream = served.connect().await;
     stream.write_all(GET).await.unwrap();
     assert!(timeout(PATIENCE, &mut is_gone).await.unwrap().is_err());
@@ -244,12 +243,7 @@ async fn on_stop_the_request_in_hand_is_answered_and_nobody_else_waited_for() {
         }
     };
     let router = hello().route("/work", get(work));
-    let served = Served::start(router, |settings| {
-        settings.timeouts.silence = PATIENCE;
-        settings.timeouts.head = PATIENCE;
-        settings.timeouts.idle = PATIENCE;
-    })
-    .await;
+    let served = Served::start(router, |_| {}).await;
     let (mut idle, mut half, mut silent) =
         tokio::join!(served.connect(), served.connect(), served.connect());
     idle.write_all(GET).await.unwrap();
