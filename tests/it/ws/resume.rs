@@ -166,7 +166,7 @@ async fn a_cursor_that_cannot_be_resumed_is_answered_with_resync() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_lags_behind_the_prune_is_told() {
-    let world = World::with(json!({"websocket": {"heartbeat_seconds": 1}})).await;
+    let world = World::with(json!({"websocket": {"heartbeat_seconds": 5}})).await;
     world.connect(ALICE, ALICE_MATRIX).await;
     let server = Server::start(&world);
     let mut client = server.live(&world, ALICE).await;
