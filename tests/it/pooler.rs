@@ -1,7 +1,7 @@
 //! The whole product behind a transaction pooler, as a role that may read and write rows and
 //! nothing else.
 
-use std::{fs, net::SocketAddr, process::Command, sync::Arc};
+use std::{fs, process::Command, sync::Arc};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::StreamExt as _;
@@ -19,8 +19,8 @@ use tributary::{
 
 use crate::support::{
     app::{ADMIN_KEY, HS_TOKEN, config, session},
-    cluster::{Cluster, PASSWORD, free_port},
-    eventually,
+    cluster::{Cluster, PASSWORD},
+    eventually, free_address,
     pooler::Pooler,
     world::{World, count, text},
 };
@@ -137,7 +137,7 @@ fn configuration(stage: &Stage, place: &TempDir) -> Config {
     fs::write(&registration, yaml.to_string()).unwrap();
     let mut config = config();
     config.appservice.registration = registration;
-    config.server.bind = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    config.server.bind = free_address();
     config.media.store = format!("file:{}", place.path().join("media").display());
     config.database.direct_url = Some(url(OWNER, stage.cluster.port));
     config

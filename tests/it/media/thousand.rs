@@ -1,7 +1,7 @@
 //! Many files, and the program dies in the middle: `TRIBUTARY_TEST_FILES=1000` has it do
 //! what is promised, and takes as many MiB of disk.
 
-use std::{net::TcpListener, path::PathBuf, process::Stdio};
+use std::{path::PathBuf, process::Stdio};
 
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::support::postgres::TestDatabase;
+use crate::support::{free_address, postgres::TestDatabase};
 
 const FILES: &str = "TRIBUTARY_TEST_FILES";
 const STORED: &str = "SELECT count(*) FROM tributary.media WHERE state = 'stored'";
@@ -84,11 +84,6 @@ fn spawn(folder: &TempDir) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap()
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 /// Waits until so many files are stored, as long as there are more from time to time.

@@ -19,7 +19,7 @@ use tributary::{
 };
 
 use super::{
-    generous_limits,
+    free_address, generous_limits,
     keys::{new_key, signing_key, signing_key_file},
     postgres::TestDatabase,
 };
@@ -68,8 +68,8 @@ impl TestApp {
         let mut config = config();
         change(&mut config);
         let database = TestDatabase::new().await;
-        let closed = free_port().await;
-        let url = format!("postgres://postgres@127.0.0.1:{closed}/nothing");
+        let closed = free_address();
+        let url = format!("postgres://postgres@{closed}/nothing");
         let pool = Database::new(&SecretString::from(url), 2).unwrap();
         Self::serve(config, database, pool).await
     }
@@ -253,9 +253,4 @@ fn app(config: Config, db: Database) -> App {
         CancellationToken::new(),
     )
     .unwrap()
-}
-
-async fn free_port() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().port()
 }

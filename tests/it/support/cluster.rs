@@ -3,7 +3,6 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -13,7 +12,7 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection};
 use secrecy::SecretString;
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{eventually, free_address};
 
 /// The superuser's.
 pub(crate) const PASSWORD: &str = "the-superusers-password";
@@ -46,7 +45,7 @@ impl Cluster {
         assert!(made.status.success(), "{made:?}");
         let mut cluster = Self {
             folder,
-            port: free_port(),
+            port: free_address().port(),
             server: None,
         };
         cluster.restart(settings).await;
@@ -103,12 +102,6 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// A port that was free just now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Runs openssl in a folder.

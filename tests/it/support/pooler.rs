@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::{
-    cluster::{Cluster, as_server, free_port, give_to_the_server},
-    eventually,
+    cluster::{Cluster, as_server, give_to_the_server},
+    eventually, free_address,
 };
 
 /// A pooler that ends with this value.
@@ -22,7 +22,7 @@ impl Pooler {
     /// With so few sessions of the server's that clients have to share them.
     pub(crate) async fn before(cluster: &Cluster, roles: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let port = free_address().port();
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n\
