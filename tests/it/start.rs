@@ -144,7 +144,7 @@ impl Started {
     }
 
     async fn ends(&mut self) -> ExitStatus {
-        let ended = timeout(Duration::from_secs(20), self.program.wait()).await;
+        let ended = timeout(Duration::from_mins(1), self.program.wait()).await;
         ended.expect("it ends").unwrap()
     }
 

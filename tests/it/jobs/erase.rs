@@ -41,7 +41,7 @@ impl Respond for Slow {
         // Whoever has let one page go waits for no other.
         let _ = self.asked.lock().unwrap().send(());
         let may = self.may.lock().unwrap();
-        let _ = may.recv_timeout(Duration::from_secs(20));
+        let _ = may.recv_timeout(Duration::from_mins(1));
         let page = json!({"start": "new", "chunk": [text(ROOM, "$private", CAROL, "private")]});
         ResponseTemplate::new(200).set_body_json(page)
     }
@@ -99,7 +99,7 @@ async fn run_while_erasing<H: Handler>(
     let lease = Lease::new(held, CancellationToken::new());
     let running = tokio::spawn(async move { handler.run(&job, &lease).await });
 
-    let asked = tokio::task::spawn_blocking(move || asked.recv_timeout(Duration::from_secs(20)));
+    let asked = tokio::task::spawn_blocking(move || asked.recv_timeout(Duration::from_mins(1)));
     asked.await.unwrap().unwrap();
     let config = ownership::config(json!({}));
     let openid = OpenId::new(&config.homeserver).unwrap();

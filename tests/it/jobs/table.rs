@@ -330,7 +330,7 @@ async fn a_step_that_is_not_committed_cannot_be_taken_over() {
     );
 
     let other = pool.get().await.unwrap();
-    let claimed = timeout(Duration::from_secs(10), claim(&other, 1, LEASE)).await;
+    let claimed = timeout(Duration::from_secs(20), claim(&other, 1, LEASE)).await;
     assert!(claimed.expect("claiming waits for nobody").is_empty());
     stepping.batch_execute("COMMIT").await.unwrap();
     let (_, job) = claim_one(&other).await;

@@ -27,7 +27,7 @@ use tributary::{
 use super::world::World;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Socket buffers: small ones, so that a reader who stops is noticed soon.
 const BUFFER: u32 = 8 * 1024;
 

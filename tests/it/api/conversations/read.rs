@@ -1,16 +1,17 @@
 //! `POST /api/conversations/{id}/read`.
 
-use std::time::Duration;
-
 use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use reqwest::Method;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use tributary::{db::stream, model::frame::FrameKind};
 
 use super::{GHOST, ROOM, alice_and_bob, only, only_path};
-use crate::api::{
-    app::{Answer, TestApp},
-    world::{redaction, text},
+use crate::{
+    api::{
+        app::{Answer, TestApp},
+        world::{redaction, text},
+    },
+    support::eventually,
 };
 
 async fn read(app: &TestApp, user: &str, path: &str) -> Answer {
@@ -109,14 +110,14 @@ async fn a_message_that_comes_meanwhile_is_read_or_unread_but_not_both() {
 }
 
 async fn waiting_for_a_lock(app: &TestApp, count: usize) {
-    let mut conn = app.app.db.get().await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
     let sql = "SELECT FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while diesel::sql_query(sql).execute(&mut conn).await.unwrap() < count {
-        assert!(Instant::now() < deadline, "nobody waits for a lock");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("somebody waits for a lock", async || {
+        let mut conn = app.app.db.get().await.unwrap();
+        let waiting = diesel::sql_query(sql).execute(&mut conn).await.unwrap();
+        (waiting >= count).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

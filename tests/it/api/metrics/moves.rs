@@ -29,7 +29,7 @@ async fn socket(house: &House, query: &str) -> Socket {
 /// Reads up to a frame of this type.
 async fn read_to(socket: &mut Socket, kind: &str) -> Value {
     loop {
-        let read = tokio::time::timeout(std::time::Duration::from_secs(20), socket.next());
+        let read = tokio::time::timeout(std::time::Duration::from_mins(1), socket.next());
         let message = read.await.expect(kind).expect(kind).unwrap();
         if let Message::Text(text) = message {
             let frame: Value = serde_json::from_str(&text).unwrap();

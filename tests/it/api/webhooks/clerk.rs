@@ -130,9 +130,7 @@ async fn a_deleted_user_is_erased_and_does_not_come_back() {
     let jobs = tributary::db::jobs::list(&job, filter, 10).await.unwrap();
     let erasure = Erasure::new(app.app.ingest.clone());
     let id = jobs[0].key.parse().unwrap();
-    erasure
-        .run_for(id, std::time::Duration::from_secs(20))
-        .await;
+    erasure.run_for(id, std::time::Duration::from_mins(1)).await;
     assert_eq!(rows(&app, "messages").await, 0);
     assert_eq!(
         rows(&app, "erasures WHERE finished_at IS NOT NULL").await,
