@@ -111,17 +111,25 @@ impl House {
         whole.lines().map(line).collect()
     }
 
-    /// A scrape in which all of these are more than they were.
-    pub(crate) async fn once_moved(&self, before: &Scrape, series: &[&str]) -> Scrape {
+    /// A scrape in which all of the first are more than they were, and of the second than nothing.
+    pub(crate) async fn once_moved(
+        &self,
+        before: &Scrape,
+        moved: &[&str],
+        there: &[&str],
+    ) -> Scrape {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let scrape = self.scrape().await;
             let still = |name: &&&str| scrape.of(name) <= before.of(name);
-            let still: Vec<_> = series.iter().filter(still).collect();
-            if still.is_empty() {
+            let missing = |name: &&&str| scrape.of(name) <= 0.0;
+            let still: Vec<_> = moved.iter().filter(still).collect();
+            let missing: Vec<_> = there.iter().filter(missing).collect();
+            if still.is_empty() && missing.is_empty() {
                 return scrape;
             }
-            assert!(Instant::now() < deadline, "not moved: {still:?}");
+            let in_time = Instant::now() < deadline;
+            assert!(in_time, "not moved: {still:?}, not there: {missing:?}");
             sleep(Duration::from_millis(100)).await;
         }
     }
