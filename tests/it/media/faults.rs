@@ -65,7 +65,8 @@ async fn what_fails_each_time_is_given_up() {
 async fn a_file_that_drips_gives_its_place_to_another() {
     let mut house = House::new().await;
     house.config.concurrent = 1;
-    house.limits.pace.window = Duration::from_millis(300);
+    // The good one has to be faster than that.
+    house.limits.pace.window = Duration::from_secs(3);
     house.rhythm.first_pause = Duration::from_mins(1);
     let bad = house.homeserver.has("bad", [Answer::Dripping]);
     house.sends("$1", &bad).await;
@@ -87,7 +88,8 @@ async fn a_file_that_drips_gives_its_place_to_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_up_in_the_middle_is_taken_back() {
     let mut house = House::new().await;
-    house.rhythm.patience = Duration::from_millis(300);
+    // Long enough for the second try.
+    house.rhythm.patience = Duration::from_secs(5);
     assert_eq!(becomes(&house, [Answer::Dripping, png()]).await, "stored");
     assert_eq!(house.column(&mxc("file"), "attempts").await.unwrap(), "1");
 }

@@ -97,7 +97,7 @@ impl House {
             look: Duration::from_millis(20),
             first_pause: Duration::from_millis(20),
             max_attempts: 3,
-            patience: Duration::from_secs(20),
+            patience: Duration::from_mins(1),
             after_a_kill: Duration::from_hours(1),
         };
         Self {
