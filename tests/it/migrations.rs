@@ -44,6 +44,20 @@ async fn before(table: &str) -> (TestDatabase, String) {
     (database, url)
 }
 
+/// Waits until the migration does. Other tests' databases are copies of the same one, in which a
+/// table has the same number.
+async fn somebody_waits_for(pool: &db::Database, table: &str) {
+    let waits = format!(
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE d.datname = current_database() AND NOT l.granted
+           AND l.relation = 'tributary.{table}'::regclass"
+    );
+    eventually("the migration does not wait", async || {
+        (count(pool, &waits).await > 0).then_some(())
+    })
+    .await;
+}
+
 /// Everybody else who wants a table queues behind a migration that waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_behind_a_long_read_lets_others_pass() {
@@ -58,12 +72,7 @@ async fn a_migration_behind_a_long_read_lets_others_pass() {
         let url = database.url.clone();
         async move { db::migrate(&url).await }
     });
-    let waits = "SELECT count(*) FROM pg_locks
-                 WHERE relation = 'tributary.rooms'::regclass AND NOT granted";
-    eventually("the migration does not wait", async || {
-        (count(&pool, waits).await > 0).then_some(())
-    })
-    .await;
+    somebody_waits_for(&pool, "rooms").await;
     let mut writer = Connection::establish(&url).await.unwrap();
     let write = "INSERT INTO tributary.rooms (room_id) VALUES ('!r')";
     let written = tokio::time::timeout(Duration::from_secs(30), writer.batch_execute(write)).await;
@@ -87,12 +96,7 @@ async fn a_migration_that_deadlocks_is_tried_again() {
         let url = database.url.clone();
         async move { db::migrate(&url).await }
     });
-    let waits = "SELECT count(*) FROM pg_locks
-                 WHERE relation = 'tributary.participants'::regclass AND NOT granted";
-    eventually("the migration does not wait", async || {
-        (count(&pool, waits).await > 0).then_some(())
-    })
-    .await;
+    somebody_waits_for(&pool, "participants").await;
     let then = "SELECT count(*) FROM tributary.conversation_access; COMMIT";
     other.batch_execute(then).await.unwrap();
     assert!(!migrated.await.unwrap().unwrap().is_empty());
