@@ -7,7 +7,7 @@ use tributary::{
 };
 
 use crate::accounts::{
-    refusal,
+    at_once, refusal,
     world::{ALICE, BOB, BOT, USER_A, USER_B, World},
 };
 
@@ -199,13 +199,11 @@ async fn wrong_tries_are_counted_across_replicas() {
         } else {
             replica.clone()
         };
-        tokio::spawn(async move { refusal(accounts.link(USER_A, WRONG, None).await).code() })
+        async move { refusal(accounts.link(USER_A, WRONG, None).await).code() }
     });
-    let mut wrong = 0;
-    for answer in tries.collect::<Vec<_>>() {
-        wrong += usize::from(answer.await.unwrap() == "not_found");
-    }
-    assert_eq!(wrong, 5);
+    let answers = at_once(tries).await;
+    let wrong = answers.iter().filter(|code| **code == "not_found");
+    assert_eq!(wrong.count(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,13 +225,11 @@ async fn wrong_tries_of_an_address_are_counted_whoever_makes_them_and_wherever()
         let accounts = [&world.accounts, &replica][n % 2].clone();
         // Of an IPv6 network all addresses are one.
         let (user, origin) = (format!("user_{n}"), address(&format!("2001:db8::{n}")));
-        tokio::spawn(async move { refusal(accounts.link(&user, WRONG, origin).await).code() })
+        async move { refusal(accounts.link(&user, WRONG, origin).await).code() }
     });
-    let mut wrong = 0;
-    for answer in tries.collect::<Vec<_>>() {
-        wrong += usize::from(answer.await.unwrap() == "not_found");
-    }
-    assert_eq!(wrong, 50 - 30);
+    let answers = at_once(tries).await;
+    let wrong = answers.iter().filter(|code| **code == "not_found");
+    assert_eq!(wrong.count(), 50 - 30);
     let refused = refusal(
         world
             .replica()

@@ -11,6 +11,9 @@ mod purge;
 mod report;
 mod silence;
 
+use std::future::Future;
+
+use futures_util::{StreamExt as _, stream};
 use tributary::accounts::{Error, Refused};
 
 use crate::support::{ownership as world, server};
@@ -22,4 +25,13 @@ fn refusal<T>(answer: Result<T, Error>) -> Refused {
         Err(Error::Refused(refused)) => refused,
         Err(Error::Database(error)) => panic!("{error}"),
     }
+}
+
+/// Makes tries at once, of which none has to wait for a connection: waiting has an end, and who
+/// got none was not counted.
+async fn at_once<T: Send + 'static>(
+    tries: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let running = stream::iter(tries.map(tokio::spawn)).buffer_unordered(8);
+    running.map(Result::unwrap).collect().await
 }
