@@ -21,8 +21,9 @@ use super::fleet::{Fleet, REPLICAS, token};
 
 /// Frames on one connection, at most.
 const LONGEST: usize = 400;
-/// A replica that was killed says nothing.
-const SILENCE: Duration = Duration::from_millis(300);
+/// A replica that was killed says nothing; one that is busy says something within this, or
+/// nobody would come further.
+const SILENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Reader {
     pub(super) fleet: Arc<Fleet>,
