@@ -74,7 +74,6 @@ async fn files_come_with_their_messages(chat: &mut Chat<'_>) {
 }
 
 async fn messages_change(chat: &mut Chat<'_>, one: &Said) {
-    chat.renew().await;
     let of = |more: Value| with(&json!({"messageId": one.message_id}), &more);
     for text in ["one!", "one!!"] {
         chat.remote("/edit", "carol", of(json!({"text": text})))
@@ -114,7 +113,6 @@ async fn messages_change(chat: &mut Chat<'_>, one: &Said) {
 }
 
 async fn people_and_names_change(chat: &mut Chat<'_>, one: &Said) {
-    chat.renew().await;
     chat.renamed("Crew", "Carol").await;
     chat.told("conversation Crew, 8 unread, Carol Dave").await;
     chat.renamed("Crew", "Caroline").await;
@@ -132,7 +130,6 @@ async fn people_and_names_change(chat: &mut Chat<'_>, one: &Said) {
 }
 
 async fn the_customer_writes_too(chat: &mut Chat<'_>) -> String {
-    chat.renew().await;
     chat.says("ivy", "from my phone").await;
     chat.told("created ivy: from my phone, 0 unread").await;
 

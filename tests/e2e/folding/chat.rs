@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
@@ -18,11 +18,14 @@ use crate::{
 
 /// As long as [`Stack::eventually`] waits.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// A session outlives its tokens, which are good for a minute.
+const RENEWED_AFTER: Duration = Duration::from_secs(20);
 
 pub(super) struct Chat<'a> {
     stack: &'a Stack,
     customer: &'a Customer,
     socket: Socket,
+    renewed_at: Instant,
     id: String,
     room_id: String,
     remote_id: String,
@@ -71,6 +74,7 @@ impl<'a> Chat<'a> {
             stack,
             customer,
             socket: Client::new(&customer.clerk).open(stack).await,
+            renewed_at: Instant::now(),
             id,
             room_id: room["roomId"].as_str().unwrap().to_owned(),
             remote_id,
@@ -197,8 +201,11 @@ impl<'a> Chat<'a> {
         assert_eq!(told, expected);
     }
 
-    /// A session outlives its tokens.
-    pub(super) async fn renew(&mut self) {
+    async fn renew(&mut self) {
+        if self.renewed_at.elapsed() < RENEWED_AFTER {
+            return;
+        }
+        self.renewed_at = Instant::now();
         let token = self.stack.session_token(&self.customer.clerk);
         let auth = json!({"type": "auth", "token": token}).to_string();
         self.socket.send(Message::text(auth)).await.unwrap();
@@ -206,6 +213,7 @@ impl<'a> Chat<'a> {
 
     /// The next frame that says something new.
     async fn next_news(&mut self) -> String {
+        self.renew().await;
         loop {
             let frame = self.next_frame().await;
             let described = self.words.frame(&frame);
