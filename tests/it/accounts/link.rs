@@ -100,12 +100,12 @@ async fn a_waiting_connection_keeps_its_id() {
 async fn a_code_lives_ten_minutes() {
     let world = World::new().await;
     let (late, timely) = (world.code(ALICE).await, world.code(BOB).await);
-    world.pass(TimeDelta::seconds(595));
+    world.pass(TimeDelta::seconds(540));
     assert_eq!(
         code_of(world.accounts.link(USER_B, &timely, None).await),
         "ok"
     );
-    world.pass(TimeDelta::seconds(6));
+    world.pass(TimeDelta::seconds(61));
     let refused = refusal(world.accounts.link(USER_A, &late, None).await);
     assert_eq!(refused, Refused::NotFound("code"));
 }
