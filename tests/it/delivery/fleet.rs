@@ -99,7 +99,7 @@ impl Fleet {
     async fn ready(&self, nth: usize) {
         let url = format!("http://{}/readyz", self.addresses[nth]);
         eventually("a replica is ready", async || {
-            let answer = self.http.get(&url).timeout(Duration::from_secs(1)).send();
+            let answer = self.http.get(&url).timeout(Duration::from_secs(10)).send();
             answer.await.ok()?.status().is_success().then_some(())
         })
         .await;

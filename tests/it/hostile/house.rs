@@ -112,7 +112,7 @@ impl House {
         };
         within(IN_TIME, "the program is ready", async || {
             let request = house.request(Method::GET, "/readyz");
-            let answer = request.timeout(Duration::from_secs(1)).send();
+            let answer = request.timeout(Duration::from_secs(10)).send();
             answer.await.ok()?.status().is_success().then_some(())
         })
         .await;

@@ -75,7 +75,7 @@ impl House {
         };
         eventually("the program is ready", async || {
             let url = format!("http://{address}/readyz");
-            let answer = house.http.get(url).timeout(Duration::from_secs(1)).send();
+            let answer = house.http.get(url).timeout(Duration::from_secs(10)).send();
             answer.await.ok()?.status().is_success().then_some(())
         })
         .await;
