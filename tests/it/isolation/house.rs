@@ -107,7 +107,10 @@ impl House {
                             "burst": 100_000});
         let folder = tempfile::tempdir().unwrap();
         let media = json!({"store": format!("file:{}", folder.path().display())});
-        let world = World::with(json!({"limits": limits, "media": media})).await;
+        // Sockets are not read before everything was tried, which may outlive a token.
+        let patient = json!({"heartbeat_seconds": 600, "auth_grace_seconds": 3600});
+        let settings = json!({"limits": limits, "media": media, "websocket": patient});
+        let world = World::with(settings).await;
         world.connect(ALICE, ALICE_MATRIX).await;
         for other in &OTHERS {
             if let Some(matrix_user_id) = other.matrix_user_id {
