@@ -10,6 +10,10 @@ const SECRET: &str = "the-shared-secret";
 const USER: &str = "@a+b/c:lab.local";
 
 fn provisioning(url: &str) -> Provisioning {
+    limited(url, &LIMITS)
+}
+
+fn limited(url: &str, limits: &CallLimits) -> Provisioning {
     let bridge = config::Bridge {
         id: "meta".into(),
         network: "facebook".into(),
@@ -20,11 +24,7 @@ fn provisioning(url: &str) -> Provisioning {
         provisioning_secret: Some(SECRET.into()),
         silent_after_seconds: 1800,
     };
-    let limits = CallLimits {
-        call_timeout: Duration::from_millis(300),
-        ..LIMITS
-    };
-    Provisioning::with_limits(&[bridge], &limits).unwrap()
+    Provisioning::with_limits(&[bridge], limits).unwrap()
 }
 
 /// What comes of asking a bridge that answers this to everything.
@@ -107,8 +107,15 @@ async fn who_cannot_answer_is_silent_and_who_does_not_want_to_refuses() {
 
 #[tokio::test]
 async fn nobody_is_waited_for_for_long() {
+    let limits = CallLimits {
+        call_timeout: Duration::from_millis(300),
+        ..LIMITS
+    };
+    let bridge = MockServer::start().await;
     let late = ResponseTemplate::new(200).set_delay(Duration::from_mins(1));
-    assert!(matches!(asked(late).await, Err(Unanswered::Silent(_))));
+    Mock::given(any()).respond_with(late).mount(&bridge).await;
+    let late = limited(&bridge.uri(), &limits).logins("meta", USER).await;
+    assert!(matches!(late, Err(Unanswered::Silent(_))));
     let gone = provisioning("http://127.0.0.1:9")
         .logins("meta", USER)
         .await;
