@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use serde_json::json;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -176,10 +174,8 @@ async fn a_homeserver_that_is_slow_or_gone_is_unavailable() {
         access_token,
         matrix_server_name: None,
     };
-    let began = Instant::now();
     let answer = openid(&server.uri(), limits).verify(proof, ALICE).await;
     assert_eq!(answer, Err(OpenIdError::Unavailable("timed_out")));
-    assert!(began.elapsed() < Duration::from_secs(10));
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
     let gone = format!("http://{}", port.expect("a free port"));
     let answer = openid(&gone, LIMITS).verify(proof, ALICE).await;

@@ -1,9 +1,6 @@
-use std::{
-    sync::{
-        Mutex as StdMutex,
-        atomic::{AtomicI64, AtomicUsize},
-    },
-    time::Instant,
+use std::sync::{
+    Mutex as StdMutex,
+    atomic::{AtomicI64, AtomicUsize},
 };
 
 use serde_json::json;
@@ -84,7 +81,7 @@ impl Stage {
                 tokio::task::yield_now().await;
             }
         };
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_mins(1);
         tokio::time::timeout(patience, reached)
             .await
             .expect("a fetch");
@@ -214,7 +211,7 @@ async fn a_clock_set_back_makes_nothing_fresh() {
 #[tokio::test]
 async fn a_caller_who_leaves_takes_nothing_along() {
     let stage = Stage::new().await;
-    stage.answers(keys(&[("k1", test_key())]).set_delay(Duration::from_millis(200)));
+    stage.answers(keys(&[("k1", test_key())]).set_delay(Duration::from_secs(2)));
     let set = Arc::clone(&stage.set);
     let caller = tokio::spawn(async move { set.find("k1").await.is_ok() });
     stage.until_fetches(1).await;
@@ -278,9 +275,7 @@ async fn a_large_set_is_read_up_to_the_limit() {
 async fn a_clerk_that_hangs_is_given_up() {
     let stage = Stage::with_timeout(Duration::from_millis(100)).await;
     stage.answers(keys(&[("k1", test_key())]).set_delay(Duration::from_mins(1)));
-    let began = Instant::now();
     assert_eq!(stage.find("k1").await, UNAVAILABLE);
-    assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(LIMITS.timeout, Duration::from_secs(5));
 }
 
