@@ -73,9 +73,17 @@ impl Drop for TestDatabase {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            runtime.unwrap().block_on(admin_execute(&drop));
+            runtime.unwrap().block_on(async {
+                // Its sessions are given five seconds to end, each time.
+                for _ in 0..5 {
+                    if admin().await.batch_execute(&drop).await.is_ok() {
+                        return true;
+                    }
+                }
+                false
+            })
         });
-        let dropped = dropped.join().is_ok();
+        let dropped = dropped.join().unwrap_or(false);
         assert!(
             dropped || std::thread::panicking(),
             "a test database is left over"
