@@ -103,7 +103,7 @@ test("a page may say where Tributary is by a path", async () => {
   await client.status();
   expect(asked[0]?.path).toBe("https://app.example/api/messenger/status");
   const stream = client.stream({ onFrame: () => {}, onResync: () => {}, since: "c" });
-  await vi.waitFor(() => expect(FakeSocket.last.url).toBe("wss://app.example/ws?since=c"));
+  await vi.waitFor(() => expect(FakeSocket.last.url).toBe("wss://app.example/ws?since=c"), { timeout: 30_000 });
   stream.close();
 });
 
@@ -179,7 +179,7 @@ test("a list that is never answered is asked for again", async () => {
 test("nobody who is signed out loads anything", async () => {
   const { client, asked } = answered([], { getToken: () => null, WebSocket: FakeSocket });
   const stream = client.follow({ onSnapshot: () => {}, onFrame: () => {} });
-  await vi.waitFor(() => expect(stream.state.status).toBe("signedOut"));
+  await vi.waitFor(() => expect(stream.state.status).toBe("signedOut"), { timeout: 30_000 });
   expect(asked).toEqual([]);
   stream.close();
 });

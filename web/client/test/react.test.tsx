@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
+import { act, cleanup, configure, renderHook, waitFor } from "@testing-library/react";
 import { StrictMode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -7,6 +7,9 @@ import type { Frame } from "../src/index.js";
 import { useMessengerWebSocket, type MessengerWebSocketOptions } from "../src/react.js";
 import { FakeSocket } from "./support/fake-socket.js";
 import { jwt } from "./support/jwt.js";
+
+// A second is little on a busy machine.
+configure({ asyncUtilTimeout: 30_000 });
 
 beforeEach(() => {
   FakeSocket.opened = [];
