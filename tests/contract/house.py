@@ -176,7 +176,12 @@ def eventually(what: str, is_so) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """One that nobody listens at, below the range that outgoing connections take theirs from."""
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
