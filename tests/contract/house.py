@@ -16,7 +16,7 @@ import psycopg2
 from content import CUSTOMERS, ROOMS, everything
 from homeserver import BOT, Homeserver
 
-PATIENCE = 30
+PATIENCE = 120
 BATCH = 100
 
 

@@ -27,7 +27,8 @@ APP_ORIGIN = "https://app.example.org"
 CLERK_KEY = "pk_live_Y2xlcmsuZXhhbXBsZS5vcmck"
 ISSUER = "https://clerk.example.org"
 STAND_IN = "server-name.example.org"
-PATIENCE = 90.0
+# A fresh Synapse makes its whole database first; on a busy machine that takes a while.
+PATIENCE = 240.0
 # Longer than the proxy gives whoever sends the head of a request.
 HEARTBEAT = 12
 

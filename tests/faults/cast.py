@@ -10,7 +10,7 @@ from http_json import call, eventually, must
 CUSTOMERS = ("alice", "bob", "carol", "dave")
 STRANGER = "mallory"
 # Direct chats of each customer, and groups that one of two customers leaves in the course of a run.
-DIRECT, LEFT, PATIENCE = 2, 6, 60
+DIRECT, LEFT, PATIENCE = 2, 6, 180
 LEAVES, STAYS = "carol", "bob"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from state import Stack, StackError
 
 # A fresh Synapse makes its whole database first; on a busy machine that takes a while.
-HEALTHY_WITHIN = 120.0
+HEALTHY_WITHIN = 240.0
 STOPPED_WITHIN = 15.0
 
 

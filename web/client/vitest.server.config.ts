@@ -8,7 +8,8 @@ export default defineConfig({
   test: {
     include: ["test/server/*.test.ts"],
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Seconds by itself; the machine may have much else to do.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });
