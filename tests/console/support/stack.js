@@ -50,10 +50,11 @@ export class Stack {
     return this.facts.tributary.url;
   }
 
-  async startTributary() {
+  /** With other settings than it was begun with, if they are given. */
+  async startTributary(settings = this.#settings) {
     const log = openSync(path.join(this.folder, "logs/tributary.log"), "a");
     this.#tributary = spawn(PROGRAM, ["run", "--config", path.join(this.folder, "tributary.yaml")], {
-      env: { ...process.env, ...this.#settings }, stdio: ["ignore", log, log],
+      env: { ...process.env, ...settings }, stdio: ["ignore", log, log],
     });
     await eventually("Tributary is ready", async () => {
       if (this.#tributary.exitCode !== null) throw new Error("Tributary has ended; see tributary.log");
