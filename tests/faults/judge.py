@@ -139,7 +139,7 @@ def _answered(person: Person, room: Room, truth: Truth, items: list[dict], verdi
 
 
 def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts: dict[str, int],
-            answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
+            heads: dict[str, int], answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
     """What each reader has against what is in the outbox, and against what their customer is answered."""
     for person in cast.customers:
         outbox = cast.house.sql(
@@ -149,18 +149,21 @@ def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts:
         for reader in (reader for reader in readers if reader.user_id == person.user_id):
             for kind, evidence in reader.wrong.items():
                 verdict.wrong[kind] += evidence
-            _stream(reader, outbox, verdict)
+            _stream(reader, outbox, heads[person.user_id], verdict)
             _created(person, reader, cast, own, verdict)
             _last(reader, answered[person.user_id], verdict)
             verdict.compared["frames"] += reader.received
 
 
-def _stream(reader: Reader, outbox: list[tuple], verdict: Verdict) -> None:
+def _stream(reader: Reader, outbox: list[tuple], head: int, verdict: Verdict) -> None:
+    """What came behind `head`, such as how a bridge is doing, no reader waited for."""
     has = {frame.position: frame.about for frame in reader.log}
     if [frame.position for frame in reader.log] != sorted(has):
         verdict.add("reordered", f"{reader.name}: positions that do not rise")
     for position, about, kind in outbox:
         if position not in has:
+            if position > head:
+                continue
             verdict.add("lost", f"{reader.name}: {kind} at {position} about {about}")
         elif has[position] != about:
             verdict.add("reordered", f"{reader.name}: at {position} another {kind} than about {about}")

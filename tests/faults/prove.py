@@ -37,7 +37,7 @@ def _with(run, how) -> Verdict:
     try:
         judge.tables(run.cast, run.truths, verdict)
         answered = judge.answers(run.cast, run.truths, verdict)
-        judge.sockets(run.cast, run.truths, readers, run.starts, answered, verdict)
+        judge.sockets(run.cast, run.truths, readers, run.starts, run.heads, answered, verdict)
         judge.nobodys(run.cast, verdict)
     finally:
         if mend:

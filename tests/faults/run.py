@@ -13,7 +13,7 @@ from traffic import Traffic
 from truth import Truth, truth_of
 
 # Seconds: how long it may take until nothing is on its way, and how long it stays wrong before that is the verdict.
-READERS, SETTLED, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 300, 40, 10
+READERS, SETTLED, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 420, 40, 10
 
 
 class Run:
@@ -26,6 +26,7 @@ class Run:
         self.mischief: Mischief | None = None
         self.readers: list[Reader] = []
         self.starts: dict[str, int] = {}
+        self.heads: dict[str, int] = {}
         self.truths: dict[str, Truth] = {}
         self.seconds = self.settling = 0.0
         self.unknown_to_homeserver = 0
@@ -122,8 +123,8 @@ class Run:
         return verdict
 
     def _streams(self, verdict: Verdict) -> None:
-        heads = {person.user_id: position_of(self.cast.cursor(person)) for person in self.cast.customers}
+        self.heads = {person.user_id: position_of(self.cast.cursor(person)) for person in self.cast.customers}
         for reader in self.readers:
-            reader.finish(heads[reader.user_id], 60)
-        judge.sockets(self.cast, self.truths, self.readers, self.starts, self.answered, verdict)
+            reader.finish(self.heads[reader.user_id], 120)
+        judge.sockets(self.cast, self.truths, self.readers, self.starts, self.heads, self.answered, verdict)
         judge.nobodys(self.cast, verdict)
