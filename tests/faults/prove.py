@@ -17,6 +17,8 @@ def prove(run) -> int:
         reader.start()
     time.sleep(TRAFFIC)
     run.traffic.stop()
+    # What is broken below has to be there, however little a busy machine has sent: messages that nobody takes back.
+    run.traffic.say(run.cast.room("shared"), 3)
     results = [("nothing", None, run.settle())]
     results += [(how.__doc__, kind, _with(run, how)) for kind, how in BROKEN]
     failed = 0
