@@ -12,7 +12,7 @@ from house import House
 from links import MODES
 from replica import FAKETIME
 
-from http_json import must
+from http_json import eventually, must
 
 AT_ONCE, GAP, LASTS = 3, (0.3, 3.0), (1.0, 6.0)
 # Seconds by which a clock is wrong. Ten minutes are where a message counts as history.
@@ -183,12 +183,16 @@ class Mischief:
 
     def _refuse(self, lasts: float) -> None:
         """What max_connections answers, to this role alone, and nobody keeps what they had."""
-        self._house.sql("ALTER ROLE tributary CONNECTION LIMIT 1")
+        self._order("ALTER ROLE tributary CONNECTION LIMIT 1")
         try:
-            self._house.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tributary'")
+            self._order("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tributary'")
             time.sleep(lasts)
         finally:
-            self._house.sql("ALTER ROLE tributary CONNECTION LIMIT -1")
+            self._order("ALTER ROLE tributary CONNECTION LIMIT -1")
+
+    def _order(self, statement: str) -> None:
+        """Has the database do what may be done twice; it may be recovering from the fault before."""
+        eventually("the database takes orders", 120, lambda: [self._house.sql(statement)])
 
     def _hold(self, lasts: float) -> None:
         """Whoever writes waits, until all connections of the pools do."""
