@@ -6,9 +6,11 @@ and tokens are each stack's own: nothing in the databases depends on them, but o
 of the registrations, which are always the same.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -102,7 +104,10 @@ def _keep(stack: Stack, told: dict, target: Path) -> None:
         dump = postgres.programs() / "pg_dump"
         postgres.as_synapse(stack, dump, "-Fc", "-Z", "1", "--no-owner", "-f", half / "synapse.dump", "synapse")
         shutil.copy(stack.dir / "synapse" / "signing.key", half)
-        shutil.copy(stack.dir / "bridge" / "bridge.db", half)
+        # With what a bridge that had to be killed has left beside it.
+        with (contextlib.closing(sqlite3.connect(stack.dir / "bridge" / "bridge.db")) as whole,
+              contextlib.closing(sqlite3.connect(half / "bridge.db")) as copy):
+            whole.backup(copy)
         write_private(half / "history.json", json.dumps(told, indent=2) + "\n")
         half.rename(target)
 
