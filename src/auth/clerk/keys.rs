@@ -26,7 +26,7 @@ use crate::{
 
 /// A set older than this is fetched again before it is relied on.
 const FRESH: TimeDelta = TimeDelta::minutes(5);
-/// Between two fetches, whatever they were for and however they ended.
+/// Between a fetch that did not bring what was wanted, or failed, and the next one.
 const COOLDOWN: TimeDelta = TimeDelta::seconds(30);
 
 /// What one fetch may cost.
@@ -73,7 +73,8 @@ struct Cached {
     fetched_at: Option<DateTime<Utc>>,
 }
 
-/// When the last fetch began; held locked while one is under way, so that there is only one.
+/// When the last fetch began that was in vain; held locked while one is under way, so that
+/// there is only one.
 type Gate = Mutex<Option<DateTime<Utc>>>;
 
 /// A key set at a URL.
@@ -111,7 +112,7 @@ impl KeySet {
             },
             None => gate.lock_owned().await,
         };
-        self.refresh(gate).await;
+        self.refresh(gate, &cached, Some(kid)).await;
         let found = self.cached.load().keys.get(kid).map(Arc::clone);
         found.ok_or(match self.health() {
             Health::Up => NoKey::Unknown,
@@ -122,8 +123,9 @@ impl KeySet {
     /// Fetches the set unless it is fresh or was asked for just now.
     pub(super) async fn load(self: &Arc<Self>) -> Health {
         let gate = Arc::clone(&self.gate).lock_owned().await;
-        if !self.is_recent(self.cached.load().fetched_at, FRESH) {
-            self.refresh(gate).await;
+        let cached = self.cached.load_full();
+        if !self.is_recent(cached.fetched_at, FRESH) {
+            self.refresh(gate, &cached, None).await;
         }
         self.health()
     }
@@ -136,16 +138,30 @@ impl KeySet {
         }
     }
 
-    async fn refresh(self: &Arc<Self>, mut gate: OwnedMutexGuard<Option<DateTime<Utc>>>) {
-        if self.is_recent(*gate, COOLDOWN) {
+    /// Fetches the set instead of the one that was `seen`, for the key that is `wanted`: a name
+    /// that nobody knows costs a fetch each [`COOLDOWN`], a key that has just been made none of it.
+    async fn refresh(
+        self: &Arc<Self>,
+        mut gate: OwnedMutexGuard<Option<DateTime<Utc>>>,
+        seen: &Arc<Cached>,
+        wanted: Option<&str>,
+    ) {
+        // Whoever was waited for has fetched it, or in vain.
+        let is_replaced = !Arc::ptr_eq(&self.cached.load(), seen);
+        if is_replaced || self.is_recent(*gate, COOLDOWN) {
             return;
         }
         *gate = Some(self.clock.now());
         let this = Arc::clone(self);
+        let wanted = wanted.map(str::to_owned);
         // In a task of its own: a caller that hangs up must not take along the answer that
         // the others wait for. If the task panics, the set stays as it was.
         let fetch = tokio::spawn(async move {
-            this.replace().await;
+            let fetched = this.replace().await;
+            let brought = |keys: &KeysById| wanted.is_none_or(|kid| keys.contains_key(&kid));
+            if fetched && brought(&this.cached.load().keys) {
+                *gate = None;
+            }
             drop(gate);
         });
         if fetch.await.is_err() {
@@ -153,7 +169,8 @@ impl KeySet {
         }
     }
 
-    async fn replace(&self) {
+    /// Whether there is a new set.
+    async fn replace(&self) -> bool {
         match self.fetch().await {
             Ok(keys) => {
                 self.cached.store(Arc::new(Cached {
@@ -164,11 +181,13 @@ impl KeySet {
                 meters().clerk_fetches.of("ok").increment(1);
                 let now = seconds(self.clock.now());
                 meters().clerk_fetched_at.set(now);
+                true
             }
             Err(error) => {
                 meters().clerk_fetches.of("failed").increment(1);
                 self.down.store(true, Ordering::Relaxed);
                 tracing::warn!(%error, "Clerk's keys could not be fetched");
+                false
             }
         }
     }

@@ -133,10 +133,25 @@ async fn a_rotation_replaces_the_whole_set() {
     let stage = Stage::new().await;
     assert_eq!(stage.find("k1").await, OK);
     stage.answers(keys(&[("k2", other_key())]));
-    stage.pass(30);
+    stage.pass(300);
     assert_eq!(stage.find("k2").await, OK);
-    assert_eq!(stage.find("k1").await, UNKNOWN);
     assert_eq!(stage.fetches(), 2);
+    assert_eq!(stage.find("k1").await, UNKNOWN);
+    assert_eq!(stage.find("k1").await, UNKNOWN);
+    assert_eq!(stage.fetches(), 3);
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_is_found_however_soon_it_is_used() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.find("k1").await, OK);
+    stage.answers(keys(&[("k1", test_key()), ("k2", other_key())]));
+    assert_eq!(stage.find("k2").await, OK);
+    stage.answers(keys(&[("k2", other_key()), ("k3", test_key())]));
+    let callers = (0..50).map(|_| stage.find("k3"));
+    let found = futures_util::future::join_all(callers).await;
+    assert!(found.iter().all(|found| *found == OK), "{found:?}");
+    assert_eq!(stage.fetches(), 3);
 }
 
 #[tokio::test]
