@@ -15,6 +15,7 @@ pub fn is_message(event: &IncomingEvent) -> bool {
     match event.kind.as_str() {
         "m.room.message" | "m.sticker" | "m.room.encrypted" => true,
         "m.reaction" | "m.room.redaction" => false,
+        "m.location" if event.content.get("body").is_some_and(Value::is_string) => true,
         _ => extensible::text(&event.content).is_some(),
     }
 }
@@ -42,7 +43,7 @@ pub fn fold(event: &IncomingEvent) -> Result<Message, Unfoldable> {
         received_at: event.received_at,
         reply_to: reply_to(event),
         thread_root: relation(event, "m.thread").and_then(|r| event_id(r.get("event_id"))),
-        historical: event.is_historical(),
+        historical: event.is_historical,
     })
 }
 
@@ -76,10 +77,11 @@ fn shown_of(event: &IncomingEvent) -> Result<Shown, Unfoldable> {
 pub(super) fn shown(kind: &str, content: &Map<String, Value>) -> Result<Shown, Unfoldable> {
     let text = |key: &str| content.get(key).and_then(Value::as_str).map(str::to_owned);
     let of_its_own = matches!(kind, "m.room.message" | "m.sticker");
-    let body = if of_its_own {
-        text("body")
-    } else {
-        extensible::text(content)
+    let body = match kind {
+        _ if of_its_own => text("body"),
+        // As it is written by those who know no extensible events.
+        "m.location" => extensible::text(content).or_else(|| text("body")),
+        _ => extensible::text(content),
     };
     let formatted = match text("format").as_deref() {
         Some("org.matrix.custom.html") => text("formatted_body"),
@@ -148,6 +150,25 @@ mod tests {
             (message.shown.kind.as_str(), message.shown.body.as_str()),
             ("com.example.wave", "waves")
         );
+    }
+
+    #[test]
+    fn a_location_is_a_message_by_its_text_or_its_body() {
+        let old = json!({"body": "by the river", "geo_uri": "geo:52.5,13.4"});
+        let new = json!({"org.matrix.msc1767.text": "by the river", "body": "an older text"});
+        for content in [old, new] {
+            let location = event("m.location", &content);
+            assert!(is_new_message(&location));
+            let shown = fold(&location).unwrap().shown;
+            assert_eq!(
+                (shown.kind.as_str(), shown.body.as_str()),
+                ("m.location", "by the river")
+            );
+        }
+        assert!(!is_message(&event(
+            "m.location",
+            &json!({"geo_uri": "geo:52.5,13.4"})
+        )));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! | event | facts | file |
 //! | --- | --- | --- |
-//! | `m.room.message`, `m.sticker`, any event with an extensible text (polls, ...) | a message, its file with it | [`message`], [`extensible`], [`attachment`], [`html`] |
+//! | `m.room.message`, `m.sticker`, `m.location`, any event with an extensible text (polls, ...) | a message, its file with it | [`message`], [`extensible`], [`attachment`], [`html`] |
 //! | `m.room.encrypted` | a message that nobody can read | [`message`] |
 //! | one of these with `m.replace` | an edit: a version of another message | [`edit`] |
 //! | `m.reaction` | a reaction | [`reaction`] |
@@ -42,7 +42,7 @@ use crate::model::{change::Change, incoming::IncomingEvent};
 
 /// The version of this fold. When it rises, rooms that an older version filled
 /// are walked again, so that what it dropped comes in.
-pub const VERSION: i32 = 3;
+pub const VERSION: i32 = 4;
 
 /// As for every Matrix identifier; the columns are indexed.
 const MAX_ID_BYTES: usize = 255;

@@ -15,6 +15,7 @@ pub(super) fn event(kind: &str, content: &Value) -> IncomingEvent {
         state_key: None,
         origin_server_ts: 1_790_000_000_000,
         received_at: DateTime::from_timestamp_millis(1_790_000_001_000).unwrap(),
+        is_historical: false,
         content: content.as_object().unwrap().clone(),
         redacts: None,
         replaces_state: None,

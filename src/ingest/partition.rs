@@ -78,6 +78,7 @@ mod tests {
             kind: kind.into(),
             state_key: state_key.map(str::to_owned),
             origin_server_ts: 0,
+            is_historical: true,
             received_at: DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::hours(1),
             content: Map::new(),
             redacts: None,

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, value::RawValue};
 
-use crate::model::incoming::{IncomingEvent, RedactedBecause};
+use crate::model::incoming::{IncomingEvent, RedactedBecause, is_historical};
 
 /// The longest identifier that Matrix allows, in bytes (spec appendices, "Identifier grammar").
 const MAX_ID_BYTES: usize = 255;
@@ -106,13 +106,15 @@ pub fn decode(
     let unsigned = Unsigned::parse(wire.unsigned.as_deref());
     let age = lenient(unsigned.age.as_deref()).and_then(|age| age.as_i64());
     let replaces_state = lenient(unsigned.replaces_state.as_deref());
+    let received_at = received_at(age, now);
     Ok(IncomingEvent {
         redacts: id_of(wire.redacts.as_ref()).or_else(|| id_of(wire.content.get("redacts"))),
         replaces_state: id_of(replaces_state.as_ref())
             .or_else(|| id_of(wire.replaces_state.as_ref())),
         redacted_because: redacted_because(unsigned.redacted_because.as_deref(), &wire.event_id),
+        is_historical: is_historical(origin_server_ts, received_at),
         origin_server_ts,
-        received_at: received_at(age, now),
+        received_at,
         event_id: wire.event_id,
         room_id,
         sender: wire.sender,
@@ -299,7 +301,7 @@ mod tests {
     fn the_age_gives_the_receipt() {
         let event = decoded(&event()).unwrap();
         assert_eq!(event.received_at, now() - TimeDelta::milliseconds(500));
-        assert!(!event.is_historical());
+        assert!(!event.is_historical);
     }
 
     #[test]
@@ -521,5 +523,19 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[0].received_at < pair[1].received_at)
         );
+    }
+
+    /// However the homeserver orders them: it received this one when it was new.
+    #[test]
+    fn what_stands_behind_a_younger_one_is_no_history_for_that() {
+        let mut late = event();
+        late["origin_server_ts"] = json!((now() - TimeDelta::hours(1)).timestamp_millis());
+        late["unsigned"]["age"] = json!(3_600_000);
+        let mut batch = vec![decoded(&event()).unwrap(), decoded(&late).unwrap()];
+        order_receipts(&mut batch);
+        assert!(batch[1].received_at > batch[0].received_at);
+        assert!(!batch[1].is_historical);
+        late["unsigned"]["age"] = json!(500);
+        assert!(decoded(&late).unwrap().is_historical);
     }
 }

@@ -21,6 +21,9 @@ pub struct IncomingEvent {
     pub origin_server_ts: i64,
     /// When the homeserver received it; strictly rising within a batch.
     pub received_at: DateTime<Utc>,
+    /// Whether it reached the homeserver more than ten minutes after its own time, by what was
+    /// said of its receipt before that was made to rise.
+    pub is_historical: bool,
     /// `content`, without U+0000.
     pub content: Map<String, Value>,
     /// The target of an `m.room.redaction`, from the top level or the content.
@@ -53,13 +56,13 @@ impl IncomingEvent {
     pub fn timestamp(&self) -> DateTime<Utc> {
         shown_time(self.origin_server_ts, self.received_at)
     }
+}
 
-    /// Whether it reached the homeserver more than ten minutes after its own time.
-    #[must_use]
-    pub fn is_historical(&self) -> bool {
-        let received = self.received_at.timestamp_millis();
-        received.saturating_sub(self.origin_server_ts) > HISTORICAL_AFTER_MS
-    }
+/// Whether what has this `origin_server_ts` reached the homeserver more than ten minutes after it.
+#[must_use]
+pub fn is_historical(origin_server_ts: i64, received_at: DateTime<Utc>) -> bool {
+    let received = received_at.timestamp_millis();
+    received.saturating_sub(origin_server_ts) > HISTORICAL_AFTER_MS
 }
 
 /// `origin_server_ts` as a time, or `received_at` for one outside 1970..2200.
