@@ -47,15 +47,6 @@ pub struct Import {
     pub bridge_user_id: Option<String>,
 }
 
-/// An account that was brought in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
-    /// Its connection.
-    pub account: Account,
-    /// Whether that is new; otherwise the account was this Clerk user's already.
-    pub is_new: bool,
-}
-
 impl Accounts {
     /// Links an account as the code of a companion would. The same one may come again.
     /// `act` is committed with what it did; a refusal leaves nothing.
@@ -63,7 +54,7 @@ impl Accounts {
     /// # Errors
     ///
     /// [`Refused::Invalid`], [`Refused::Taken`] when the Matrix user is somebody else's.
-    pub async fn import(&self, import: &Import, act: Entry<'_>) -> Result<Imported, Error> {
+    pub async fn import(&self, import: &Import, act: Entry<'_>) -> Result<Account, Error> {
         let claim = self.claim(import)?;
         let act = Act {
             actor: act.actor,
@@ -72,11 +63,11 @@ impl Accounts {
             at: act.at,
         };
         let mut conn = self.ingest.db.get().await?;
-        let (imported, settled) = conn
+        let (account, settled) = conn
             .transaction::<_, Error, _>(async |conn| {
                 let mut effects = Effects::default();
                 let answer = self.take_over(conn, &import.user_id, claim, act, &mut effects);
-                let (id, is_new) = answer.await??;
+                let id = answer.await??;
                 let target = id.to_string();
                 let details = json!({
                     "userId": import.user_id, "matrixUserId": import.matrix_user_id,
@@ -85,12 +76,12 @@ impl Accounts {
                 let settled = settled.await?;
                 let account = admin::connections::get(conn, id).await?;
                 let account = account.ok_or(Refused::NotFound("connection"))?;
-                Ok((Imported { account, is_new }, settled))
+                Ok((account, settled))
             })
             .await?;
         drop(conn);
         self.announce(&settled);
-        Ok(imported)
+        Ok(account)
     }
 
     fn claim(&self, import: &Import) -> Result<Claim, Refused> {
@@ -132,7 +123,7 @@ impl Accounts {
         }
     }
 
-    /// The connection, and whether it is new.
+    /// The connection.
     async fn take_over(
         &self,
         conn: &mut Connection,
@@ -140,7 +131,7 @@ impl Accounts {
         claim: Claim,
         act: Act<'_>,
         effects: &mut Effects,
-    ) -> Answer<(Uuid, bool)> {
+    ) -> Answer<Uuid> {
         let (bridge_id, matrix_user_id) = (&claim.bridge_id, &claim.matrix_user_id);
         connections::take_turn(conn, Turn::User(user_id)).await?;
         if ended_sessions::contains(conn, user_id).await? {
@@ -156,7 +147,7 @@ impl Accounts {
             }
             self.describe(conn, account, &claim.without_a_word(), effects)
                 .await?;
-            return Ok(Ok((account.id, false)));
+            return Ok(Ok(account.id));
         }
         let portals = self.lock_portals(conn, bridge_id, matrix_user_id).await?;
         let account = match known {
@@ -178,7 +169,7 @@ impl Accounts {
         self.open(conn, (user_id, &claim.bridge_id), &portals, effects)
             .await?;
         self.ask(Some(user_id), &claim.bridge_id, id, effects);
-        Ok(Ok((id, true)))
+        Ok(Ok(id))
     }
 }
 

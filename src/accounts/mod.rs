@@ -41,7 +41,7 @@ use crate::{
 pub use self::{
     confirm::{Confirmed, Question},
     delete::Delivery,
-    import::{Import, Imported},
+    import::Import,
     report::{OpenIdToken, Report, Reported},
     state::Push,
 };

@@ -24,7 +24,7 @@ use crate::{
 const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// Tickets end at the ends of such times alone: whoever asks again within one is given the
 /// same, which a browser knows by its address.
-const STEP: TimeDelta = TimeDelta::minutes(1);
+const STEP: TimeDelta = TimeDelta::seconds(10);
 /// As many as a page of messages may have.
 const MOST: usize = 200;
 
@@ -49,7 +49,7 @@ pub(in crate::api) struct MediaTickets {
 
 /// Tickets for what cannot send a header: `<img src="/api/media/{id}?ticket=...">`.
 ///
-/// A ticket is good for one file and until `expiresAt`, in four to five minutes, for
+/// A ticket is good for one file and until `expiresAt`, in five minutes less ten seconds at most, for
 /// whoever holds it; and no longer than the caller's session, their access to the file, and the
 /// file. Asked for again soon, the same session is given the same ticket.
 #[utoipa::path(
@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn tickets_of_one_step_end_together_and_none_lasts_long_or_ends_at_once() {
         let at = |millis| DateTime::from_timestamp_millis(1_800_000_000_000 + millis).unwrap();
-        assert_eq!(end(at(0)), end(at(59_999)));
-        assert_ne!(end(at(0)), end(at(60_000)));
+        assert_eq!(end(at(0)), end(at(9_999)));
+        assert_ne!(end(at(0)), end(at(10_000)));
         for millis in (0_i64..600_000).step_by(777) {
             let left = end(at(millis)) - at(millis);
             assert!(left > LIFETIME - STEP && left <= LIFETIME, "{left}");

@@ -384,7 +384,7 @@ export interface paths {
         put?: never;
         /**
          * Tickets for what cannot send a header: `<img src="/api/media/{id}?ticket=...">`.
-         * @description A ticket is good for one file and until `expiresAt`, in four to five minutes, for
+         * @description A ticket is good for one file and until `expiresAt`, in five minutes less ten seconds at most, for
          *     whoever holds it; and no longer than the caller's session, their access to the file, and the
          *     file. Asked for again soon, the same session is given the same ticket.
          */
@@ -2498,17 +2498,8 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The connection, which was linked before */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Account"];
-                };
-            };
             /** @description The connection, linked */
-            201: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

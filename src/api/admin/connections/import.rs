@@ -1,6 +1,6 @@
 //! `POST /api/admin/connections`.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 
 use crate::{
     accounts::Import,
@@ -20,24 +20,14 @@ use crate::{
 #[utoipa::path(
     post, path = "/api/admin/connections", tag = "admin",
     request_body = Import, security(("admin" = [])),
-    responses(
-        (status = 201, description = "The connection, linked", body = Account),
-        (status = 200, description = "The connection, which was linked before", body = Account),
-        Conflicts,
-        Refusals
-    )
+    responses((status = 200, description = "The connection, linked", body = Account), Conflicts, Refusals)
 )]
 pub(in crate::api) async fn import_connection(
     _: AdminKey,
     call: AdminCall,
     State(app): State<AppState>,
     JsonBody(import): JsonBody<Import>,
-) -> Result<Committed<(StatusCode, Json<Account>)>, ApiError> {
-    let imported = app.accounts.import(&import, call.entry()).await?;
-    let status = if imported.is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    Ok(Committed((status, Json(imported.account))))
+) -> Result<Committed<Json<Account>>, ApiError> {
+    let account = app.accounts.import(&import, call.entry()).await?;
+    Ok(Committed(Json(account)))
 }

@@ -105,7 +105,7 @@ export class Tributary {
   async #link(): Promise<void> {
     const body = { userId: USER, matrixUserId: MATRIX_USER, bridgeUserId: "1001" };
     const answer = await this.#send("POST", "/api/admin/connections", ADMIN_KEY, body);
-    if (answer?.status !== 201) throw new Error(`not linked: ${answer?.status} ${await answer?.text()}`);
+    if (answer?.status !== 200) throw new Error(`not linked: ${answer?.status} ${await answer?.text()}`);
   }
 
   async #send(method: string, path: string, key: string, body: object): Promise<Response | undefined> {
