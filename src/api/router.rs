@@ -37,7 +37,9 @@ pub fn router_beside(app: Arc<App>, others: Beside) -> Router {
         }
         described
     };
-    let mut api = routes(web());
+    let calls = admin::calls::Calls::new(&app);
+    let audited = |action, endpoint| calls.audited("manager", action, endpoint);
+    let mut api = routes(web(audited));
     let mut open = openapi::route(described).merge(console::public(&app));
     if app.config.server.operator_bind.is_none() {
         api = api.merge(routes(operator(&app)));
@@ -53,8 +55,11 @@ pub fn router_beside(app: Arc<App>, others: Beside) -> Router {
 /// `/openapi.json` says is [`openapi::document`] of it.
 #[must_use]
 pub fn description() -> OpenApi {
-    let operators = operators(|_, endpoint| endpoint);
-    [web(), operators, status(), measurements()]
+    let (web, operators) = (
+        web(|_, endpoint| endpoint),
+        operators(|_, endpoint| endpoint),
+    );
+    [web, operators, status(), measurements()]
         .iter()
         .flatten()
         .fold(openapi::Description::openapi(), Endpoint::describe)
@@ -83,12 +88,13 @@ fn serve(app: AppState, api: Router<AppState>, others: Router<AppState>) -> Rout
 
 /// What the web app, the desktop companion, the bridges and Clerk call; the operator's
 /// endpoints are in [`operator`].
-/// `/api/manager/` answers every Origin, the rest those of `server.allowed_origins`.
+/// `/api/manager/` answers every Origin, the rest those of `server.allowed_origins`. The
+/// desktop program's calls leave an audit row each; the others do where they change something.
 ///
 /// An endpoint's handler carries `#[utoipa::path(...)]` with its full path, its
 /// `security` and `Refusals` among its responses, and comes in by
 /// `endpoint!(module::handler)`.
-fn web() -> Vec<Endpoint> {
+fn web(audited: impl Fn(&'static str, Endpoint) -> Endpoint) -> Vec<Endpoint> {
     vec![
         endpoint!(conversations::list::list_conversations),
         endpoint!(conversations::get::get_conversation),
@@ -101,7 +107,10 @@ fn web() -> Vec<Endpoint> {
         endpoint!(export::get::get_export),
         endpoint!(messages::context::message_context),
         endpoint!(search::find::search_messages),
-        endpoint!(manager::bridge_login_complete::complete_bridge_login),
+        audited(
+            "connection.report",
+            endpoint!(manager::bridge_login_complete::complete_bridge_login),
+        ),
         endpoint!(messenger::link::link_connection),
         endpoint!(messenger::connect::connect_messenger),
         endpoint!(messenger::status::messenger_status),
@@ -115,7 +124,7 @@ fn web() -> Vec<Endpoint> {
 /// The operator's endpoints, each of whose calls leaves an audit row, refused or not.
 fn operator(app: &AppState) -> Vec<Endpoint> {
     let calls = admin::calls::Calls::new(app);
-    operators(|action, endpoint| calls.audited(action, endpoint))
+    operators(|action, endpoint| calls.audited("admin", action, endpoint))
 }
 
 /// The operator's endpoints, and beside each the action of its audit row.

@@ -1,4 +1,4 @@
-//! Every call of the operator's endpoints leaves an audit row.
+//! Every call of the operator's endpoints, and of the desktop program's, leaves an audit row.
 //!
 //! It stands around each route, so that it also sees what an extractor refuses. An
 //! endpoint that changes something commits the row with the change, by
@@ -35,7 +35,7 @@ const STRANGERS_A_MINUTE: u32 = 60;
 /// Longer than any id, in bytes.
 const LONGEST_TARGET: usize = 255;
 
-/// What writes the rows of this replica's admin calls.
+/// What writes the rows of this replica's calls.
 #[derive(Clone)]
 pub(in crate::api) struct Calls {
     app: AppState,
@@ -50,9 +50,14 @@ impl Calls {
         }
     }
 
-    /// An endpoint whose calls leave a row of this action.
-    pub(in crate::api) fn audited(&self, action: &'static str, endpoint: Endpoint) -> Endpoint {
-        let layer = from_fn_with_state((self.clone(), action), record);
+    /// An endpoint whose calls leave a row of this action, by whoever has this actor's key.
+    pub(in crate::api) fn audited(
+        &self,
+        actor: &'static str,
+        action: &'static str,
+        endpoint: Endpoint,
+    ) -> Endpoint {
+        let layer = from_fn_with_state((self.clone(), actor, action), record);
         endpoint.map(|methods| methods.route_layer(layer))
     }
 
@@ -73,9 +78,10 @@ impl Calls {
     }
 }
 
-/// A call of one of the operator's endpoints.
+/// A call of one of these endpoints.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct AdminCall {
+    actor: &'static str,
     action: &'static str,
     target: Option<String>,
     origin: Option<IpAddr>,
@@ -83,7 +89,11 @@ pub(in crate::api) struct AdminCall {
 }
 
 impl AdminCall {
-    async fn of(app: &AppState, action: &'static str, parts: &mut Parts) -> Self {
+    async fn of(
+        app: &AppState,
+        (actor, action): (&'static str, &'static str),
+        parts: &mut Parts,
+    ) -> Self {
         let Ok(ClientIp(origin)) = ClientIp::from_request_parts(parts, app).await;
         let params = RawPathParams::from_request_parts(parts, app).await;
         let target = params.ok().and_then(|params| {
@@ -91,6 +101,7 @@ impl AdminCall {
             (id.len() <= LONGEST_TARGET && !id.contains('\0')).then(|| id.to_owned())
         });
         Self {
+            actor,
             action,
             target,
             origin,
@@ -102,7 +113,7 @@ impl AdminCall {
     pub(in crate::api) fn entry(&self) -> Entry<'_> {
         Entry {
             at: self.at,
-            actor: "admin",
+            actor: self.actor,
             action: self.action,
             target: self.target.as_deref(),
             origin: self.origin,
@@ -135,12 +146,12 @@ impl<T: IntoResponse> IntoResponse for Committed<T> {
 }
 
 async fn record(
-    State((calls, action)): State<(Calls, &'static str)>,
+    State((calls, actor, action)): State<(Calls, &'static str, &'static str)>,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let call = AdminCall::of(&calls.app, action, &mut parts).await;
+    let call = AdminCall::of(&calls.app, (actor, action), &mut parts).await;
     parts.extensions.insert(call.clone());
     let response = next.run(Request::from_parts(parts, body)).await;
     if response.extensions().get::<IsCommitted>().is_some() {
@@ -151,7 +162,7 @@ async fn record(
         // What cannot be written down is not answered.
         Err(error) if response.status().is_success() => ApiError::from(error).into_response(),
         Err(error) => {
-            tracing::warn!(action, %error, "a refused admin call left no audit row");
+            tracing::warn!(action, %error, "a refused call left no audit row");
             response
         }
     }

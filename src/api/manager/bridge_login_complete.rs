@@ -3,9 +3,10 @@
 use axum::{Json, extract::State};
 
 use crate::{
-    accounts::{Report, Reported},
+    accounts::{Error, Report, Reported},
     api::{
         ApiError,
+        admin::calls::Committed,
         error::{Forbids, Refusals},
         extract::{ClientIp, JsonBody, ManagerKey},
     },
@@ -27,6 +28,11 @@ pub(in crate::api) async fn complete_bridge_login(
     ClientIp(origin): ClientIp,
     State(app): State<AppState>,
     JsonBody(report): JsonBody<Report, LONGEST>,
-) -> Result<Json<Reported>, ApiError> {
-    Ok(Json(app.accounts.report(&report, origin).await?))
+) -> Result<Committed<Result<Json<Reported>, ApiError>>, ApiError> {
+    let reported = app.accounts.report(&report, origin).await;
+    if let Err(Error::Database(error)) = reported {
+        return Err(error.into());
+    }
+    // Taken or refused, its audit row is the report's own.
+    Ok(Committed(reported.map(Json).map_err(ApiError::from)))
 }

@@ -69,6 +69,38 @@ async fn the_key_is_required() {
         assert_eq!(refused(request).await, no(401, "unauthorized"));
     }
     assert_eq!(server.world.count("messenger_connections").await, 0);
+    let calls = "audit WHERE actor = 'unknown' AND action = 'connection.report'
+                 AND origin = '127.0.0.1' AND outcome = 'unauthorized'";
+    assert_eq!(server.world.count(calls).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_call_leaves_one_audit_row() {
+    let server = Server::start(World::new().await).await;
+    let none = server
+        .request(Method::POST, PATH)
+        .bearer_auth("the-manager-key");
+    assert_eq!(
+        refused(none.body("not JSON")).await,
+        no(415, "unsupported_media_type")
+    );
+    assert_eq!(
+        refused(report(&server, &json!([]))).await,
+        no(400, "invalid_request")
+    );
+    let ghost = json!({"matrixUserId": "@facebook_1:lab.local"});
+    assert_eq!(refused(report(&server, &ghost)).await, no(403, "forbidden"));
+    accepted(report(&server, &json!({"matrixUserId": ALICE})), 200).await;
+    let outcomes = "SELECT actor || ' ' || action || ' ' || outcome AS t
+                    FROM tributary.audit ORDER BY at, id";
+    let expected = [
+        "unsupported_media_type",
+        "invalid_request",
+        "forbidden",
+        "ok",
+    ]
+    .map(|outcome| format!("manager connection.report {outcome}"));
+    assert_eq!(server.world.texts(outcomes).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
