@@ -92,6 +92,7 @@ fn the_shell_gets_its_exit_codes() {
     assert_eq!(code(&["dev-token", "--user", "user_a"]), Some(2), "no key");
     assert_eq!(code(&["tail"]), Some(2), "whose events?");
     assert_eq!(code(&["doctor", "--config", "missing.yaml"]), Some(2));
+    assert_eq!(code(&["run"]), Some(2), "no registration");
     assert_eq!(code(&["homeserver", "status"]), Some(2), "no registration");
     assert_eq!(code(&["homeserver", "add-user", "a"]), Some(2), "no secret");
     assert_eq!(code(&["generate-registration"]), Some(0));

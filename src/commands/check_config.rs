@@ -28,8 +28,13 @@ fn compare(config: &Config, registration: &Registration) {
     }
 }
 
+/// The registration, which is part of the configuration.
+pub(super) fn registration(config: &Config) -> Result<Registration, config::Error> {
+    Registration::load(&config.appservice.registration).map_err(|error| wrong(&error))
+}
+
 /// A registration that cannot be used, as what is wrong with the configuration.
-pub(super) fn wrong(error: &registration::Error) -> config::Error {
+fn wrong(error: &registration::Error) -> config::Error {
     config::Error {
         problems: vec![config::Problem {
             key: "appservice.registration".to_owned(),

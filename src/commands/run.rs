@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commands::postgres::Postgres,
+    commands::{check_config, postgres::Postgres},
     config::Config,
     lifecycle::{self, Urls},
     telemetry,
@@ -14,8 +14,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When something that it needs cannot be started or stopped.
+/// When the registration cannot be used, or something that it needs cannot be started or stopped.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    check_config::registration(&config)?;
     telemetry::init(&config.log)?;
     let mut signals = StopSignal::listen()?;
     let postgres = Postgres::open(&config).await?;

@@ -6,12 +6,9 @@ use super::{
     secret::SecretFile,
 };
 use crate::{
-    commands::check_config,
+    commands::check_config::registration,
     config::Config,
-    matrix::{
-        client::{ClientError, Homeserver},
-        registration::Registration,
-    },
+    matrix::client::{ClientError, Homeserver},
 };
 
 #[derive(Debug, clap::Args)]
@@ -68,12 +65,6 @@ async fn tributary(config: &Config) -> anyhow::Result<Homeserver> {
     made.await
         .map_err(|error| explain(&error, Asked::AsTributary, config))?;
     Ok(client)
-}
-
-/// The registration, without which there is no `as_token`.
-pub(super) fn registration(config: &Config) -> anyhow::Result<Registration> {
-    let registration = Registration::load(&config.appservice.registration);
-    registration.map_err(|error| check_config::wrong(&error).into())
 }
 
 impl Actor<'_> {

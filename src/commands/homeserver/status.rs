@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::{
-    actor::registration,
     client,
     explain::{Asked, explain},
 };
 use crate::{
-    commands::{output, table},
+    commands::{check_config::registration, output, table},
     config::Config,
 };
 
