@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    body::{Body, HttpBody as _, to_bytes},
     extract::{FromRequest, Path, Request, State},
 };
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Empty, Homeserver, empty};
 use crate::{
-    api::error::MatrixError, app::AppState, ingest::transaction::Refused,
+    api::{ApiError, error::MatrixError, extract::read_body_within},
+    app::AppState,
+    ingest::transaction::Refused,
     matrix::transaction::BadTransaction,
 };
 
@@ -98,25 +98,11 @@ impl FromRequest<AppState> for Pushed {
     type Rejection = MatrixError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self, MatrixError> {
-        let read = read(request.into_body());
-        let body = tokio::time::timeout(ARRIVAL, read)
-            .await
-            .map_err(|_| MatrixError::UNAVAILABLE)?;
-        body.map(Self)
+        let body = read_body_within((ARRIVAL, ARRIVAL), request, LIMIT).await;
+        body.map(Self).map_err(|error| match error {
+            ApiError::TooLarge => MatrixError::TOO_LARGE,
+            ApiError::TimedOut => MatrixError::UNAVAILABLE,
+            _ => MatrixError::NOT_JSON,
+        })
     }
-}
-
-async fn read(body: Body) -> Result<Bytes, MatrixError> {
-    if body.size_hint().lower() > LIMIT as u64 {
-        return Err(MatrixError::TOO_LARGE);
-    }
-    to_bytes(body, LIMIT).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error)
-            .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-        if too_long {
-            MatrixError::TOO_LARGE
-        } else {
-            MatrixError::NOT_JSON
-        }
-    })
 }

@@ -21,9 +21,10 @@ use crate::api::ApiError;
 pub(in crate::api) const LIMIT: usize = 64 * 1024;
 /// How long a body may take to arrive, all of it.
 const ARRIVAL: Duration = Duration::from_secs(10);
-/// What is thrown away of a body that is too long, and for how long: whoever is still
-/// writing when the connection is closed does not get to read the refusal.
+/// What is thrown away of a body that is too long, or a quarter more than it may have: whoever is
+/// still writing when the connection is closed does not get to read the refusal.
 const THROWN_AWAY: usize = 1024 * 1024;
+/// For how long, of whoever may be anybody; and how long the next piece of it is waited for.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A body of `application/json`, of at most `MOST` bytes. Its mistakes are named by
@@ -100,15 +101,20 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for RawBody<MOST> {
 
 /// Reads a body of at most `most` bytes.
 pub(in crate::api) async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
-    read_within(ARRIVAL, request, most).await
+    read_within((ARRIVAL, LINGER), request, most).await
 }
 
-async fn read_within(arrival: Duration, request: Request, most: usize) -> Result<Bytes, ApiError> {
+/// The same, which may take so long to arrive, and what is thrown away of it so long.
+pub(in crate::api) async fn read_within(
+    (arrival, linger): (Duration, Duration),
+    request: Request,
+    most: usize,
+) -> Result<Bytes, ApiError> {
     let is_held_back = request.headers().contains_key(EXPECT);
     let mut body = request.into_body();
     if body.size_hint().lower() > most as u64 {
         if !is_held_back {
-            throw_away(&mut body).await;
+            throw_away(&mut body, most, linger).await;
         }
         return Err(ApiError::TooLarge);
     }
@@ -116,7 +122,7 @@ async fn read_within(arrival: Duration, request: Request, most: usize) -> Result
     match timeout(arrival, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            throw_away(&mut body).await;
+            throw_away(&mut body, most, linger).await;
             Err(ApiError::TooLarge)
         }
         Ok(Err(_)) => Err(ApiError::invalid("the body broke off")),
@@ -124,10 +130,10 @@ async fn read_within(arrival: Duration, request: Request, most: usize) -> Result
     }
 }
 
-async fn throw_away(body: &mut Body) {
-    let mut left = THROWN_AWAY;
+async fn throw_away(body: &mut Body, most: usize, linger: Duration) {
+    let mut left = THROWN_AWAY.max(most.saturating_add(most / 4));
     let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Ok(Some(Ok(frame))) = timeout(LINGER, body.frame()).await {
             let length = frame.data_ref().map_or(0, Bytes::len);
             left = left.saturating_sub(length);
             if left == 0 {
@@ -136,7 +142,7 @@ async fn throw_away(body: &mut Body) {
         }
     };
     // In time or not: the answer is the same.
-    let _ = timeout(LINGER, reading).await;
+    let _ = timeout(linger, reading).await;
 }
 
 /// `application/json` or `application/*+json`, with any parameters.
@@ -273,7 +279,12 @@ mod tests {
     async fn a_body_that_does_not_arrive_is_not_waited_for() {
         let first = stream::once(async { Ok::<_, axum::Error>(&b"{"[..]) });
         let body = Body::from_stream(stream::StreamExt::chain(first, stream::pending()));
-        let read = read_within(Duration::from_millis(5), Request::new(body), LIMIT).await;
+        let read = read_within(
+            (Duration::from_millis(5), LINGER),
+            Request::new(body),
+            LIMIT,
+        )
+        .await;
         let refused = read.unwrap_err();
         assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }

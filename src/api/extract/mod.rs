@@ -25,6 +25,6 @@ pub use self::{
     viewer::Viewer,
 };
 pub(super) use self::{
-    body::{LIMIT as BODY_LIMIT, read as read_body},
+    body::{LIMIT as BODY_LIMIT, read as read_body, read_within as read_body_within},
     id::parse as parse_id,
 };

@@ -8,6 +8,10 @@ use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tower::ServiceExt as _;
 use tributary::db;
 
@@ -139,7 +143,6 @@ async fn a_hundred_events_of_64_kib_are_taken() {
     assert_eq!(count(&app, "messages").await, 100);
 }
 
-/// In the process, since a server that refuses early may cut the connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_64_mib_is_too_large_whether_or_not_it_says_so() {
     let app = TestApp::start().await;
@@ -158,6 +161,20 @@ async fn a_body_over_64_mib_is_too_large_whether_or_not_it_says_so() {
         let answer = router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), status);
     }
+    // Whoever writes all of it before they read anything learns why it was refused.
+    let mut stream = TcpStream::connect(app.url("").trim_start_matches("http://"))
+        .await
+        .unwrap();
+    let length = 65 * 1024 * 1024;
+    let head = format!(
+        "PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\nhost: test\r\n\
+         authorization: Bearer {HS_TOKEN}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; length]).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, *b"HTTP/1.1 413");
 }
 
 #[tokio::test(flavor = "multi_thread")]
