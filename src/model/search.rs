@@ -15,11 +15,12 @@ pub struct Range {
     pub end: u32,
 }
 
-/// A message that was found.
+/// A message that was found: the message, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundMessage {
     /// The message.
+    #[serde(flatten)]
     pub message: Message,
     /// What of its `body` was searched for: in order, apart, a hundred at most.
     pub in_body: Vec<Range>,

@@ -1412,14 +1412,12 @@ export interface components {
             /** @description The names that were. */
             names: components["schemas"]["FoundName"][];
         };
-        /** @description A message that was found. */
-        FoundMessage: {
+        /** @description A message that was found: the message, and where. */
+        FoundMessage: components["schemas"]["Message"] & {
             /** @description What of its `body` was searched for: in order, apart, a hundred at most. */
             inBody: components["schemas"]["Range"][];
             /** @description What of its attachment's `filename` was. */
             inFilename: components["schemas"]["Range"][];
-            /** @description The message. */
-            message: components["schemas"]["Message"];
         };
         /** @description A name that was found. */
         FoundName: {

@@ -271,14 +271,12 @@ export type FoundConversation = {
   names: Array<FoundName>;
 };
 
-/** A message that was found. */
-export type FoundMessage = {
+/** A message that was found: the message, and where. */
+export type FoundMessage = Message & {
   /** What of its `body` was searched for: in order, apart, a hundred at most. */
   inBody: Array<Range>;
   /** What of its attachment's `filename` was. */
   inFilename: Array<Range>;
-  /** The message. */
-  message: Message;
 };
 
 /** A name that was found. */

@@ -28,12 +28,7 @@ async fn found(app: &TestApp, user: &str, q: &str) -> Vec<String> {
 fn events(page: &Value) -> Vec<String> {
     let items = page["items"].as_array().unwrap().iter();
     items
-        .map(|item| {
-            item["message"]["matrixEventId"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|item| item["matrixEventId"].as_str().unwrap().to_owned())
         .collect()
 }
 
