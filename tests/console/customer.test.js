@@ -107,7 +107,7 @@ test("of a long conversation only a part is in the page, wherever one reads", as
   const page = await open(browser, await stack.console(newcomer.clerk));
   await isLive(page);
   await openChat(page, "Old Friend");
-  await page.locator(".head .history", { hasText: "History is in: 520 messages" }).waitFor({ timeout: 60_000 });
+  await page.locator(".head .history", { hasText: "History is in: 520 messages" }).waitFor();
   const scroller = page.locator(".scroller");
   const seen = new Set();
   const scrollUntil = (last, to) => eventually(last, async () => {
@@ -184,8 +184,8 @@ test("a crash of the server loses nothing and doubles nothing", async () => {
   await stack.startTributary();
   for (let at = 1; at <= 5; at += 1) await say(`after ${at}`);
   await isLive(page);
-  await page.locator(".message", { hasText: "meanwhile 5" }).waitFor({ timeout: 60_000 });
-  await page.locator(".message", { hasText: "after 5" }).waitFor({ timeout: 60_000 });
+  await page.locator(".message", { hasText: "meanwhile 5" }).waitFor();
+  await page.locator(".message", { hasText: "after 5" }).waitFor();
   // What the homeserver pushes late may come in behind what is fetched.
   await eventually("all of it is there", async () => (await bodies(page)).length >= said.length);
   assert.deepEqual(await bodies(page), said);
@@ -266,7 +266,7 @@ test("an account is linked by its code, and its history comes in", async () => {
   await page.getByText("Linked Nora <i>Newcomer</i>.").waitFor();
   const card = page.locator(".account", { hasText: newcomer.userId });
   await card.getByText("Connected").waitFor();
-  await card.getByText("1 of 1 conversation, 60 messages").waitFor({ timeout: 60_000 });
+  await card.getByText("1 of 1 conversation, 60 messages").waitFor();
   assert.equal(await card.locator("progress").evaluate(({ value, max }) => value / max), 1);
   await picture(page, stack, "accounts-light");
   await page.getByRole("link", { name: "Conversations" }).click();
@@ -378,7 +378,7 @@ test("whoever's session has ended is told, and gets on from there", async () => 
   await page.route("**/console/dev-token", (route) => route.fulfill({ status: 401, json: { code: "unauthorized" } }));
   await stack.killTributary();
   await stack.startTributary();
-  await page.locator("#banner", { hasText: "You are signed out" }).waitFor({ timeout: 60_000 });
+  await page.locator("#banner", { hasText: "You are signed out" }).waitFor();
   assert.deepEqual(await accessibility(page), []);
   await picture(page, stack, "signed-out");
   await chat.say("meanwhile");

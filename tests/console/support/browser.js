@@ -16,9 +16,13 @@ export const launch = () =>
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
   });
 
+/** Milliseconds to wait for what is to appear: what the homeserver kept back after a failed push comes when the room is compared, some 20 s later. */
+const PATIENCE = 90_000;
+
 /** Opens a page; `faults` are what it must not do, such as to ask another origin than its own and the one that is allowed. */
 export async function open(browser, url, { colorScheme = "light", viewport = { width: 1200, height: 800 }, allowed, ...more } = {}) {
   const context = await browser.newContext({ colorScheme, viewport, locale: "en-GB", timezoneId: "Europe/Berlin", reducedMotion: "reduce", ...more });
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const faults = [];
   page.on("dialog", (dialog) => {
