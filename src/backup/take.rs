@@ -6,13 +6,14 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use futures_util::TryStreamExt as _;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::sleep};
 
 use super::{
     manifest::{DUMP, Manifest, object, write_objects},
@@ -45,12 +46,8 @@ pub async fn take(
     options: Options,
 ) -> anyhow::Result<(PathBuf, Manifest)> {
     let _held = hold_folder(to)?;
-    let snapshot = Snapshot::hold(url)
-        .await
-        .context("the database cannot be read")?;
-    let name = snapshot.taken_at.format("%Y%m%dT%H%M%SZ").to_string();
+    let (snapshot, name) = hold_snapshot(url, to).await?;
     let (half_made, folder) = (to.join(format!(".{name}")), to.join(&name));
-    ensure!(!folder.exists(), "there is a backup of this second already");
     make_folder(&half_made)?;
 
     dump(url, &snapshot, &half_made).await?;
@@ -75,6 +72,22 @@ pub async fn take(
         prune::prune(to, keep)?;
     }
     Ok((folder, manifest))
+}
+
+/// A snapshot, and the name of a backup of it: its time in seconds. Right behind another backup it
+/// waits for the next one.
+async fn hold_snapshot(url: &SecretString, to: &Path) -> anyhow::Result<(Snapshot, String)> {
+    loop {
+        let snapshot = Snapshot::hold(url)
+            .await
+            .context("the database cannot be read")?;
+        let name = snapshot.taken_at.format("%Y%m%dT%H%M%SZ").to_string();
+        if !to.join(&name).exists() {
+            return Ok((snapshot, name));
+        }
+        drop(snapshot);
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn dump(url: &SecretString, snapshot: &Snapshot, folder: &Path) -> anyhow::Result<()> {

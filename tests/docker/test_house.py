@@ -290,20 +290,21 @@ class WayBack(unittest.TestCase):
 
     def two_at_once(self) -> None:
         """The schedule's, and one by hand meanwhile: both are whole."""
-        with subprocess.Popen([DOCKER / "backup", "loop"], env={**self.env, "BACKUP_EVERY": "3600"}, stderr=subprocess.PIPE,
-                              text=True) as loop:
-            try:
-                done = self.backup("once")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                deadline = time.monotonic() + 120
-                while len(self.made()) < 2:
-                    self.assertLess(time.monotonic(), deadline)
-                    time.sleep(0.1)
-            finally:
-                loop.terminate()
-            said = loop.communicate()[1]
-        self.assertNotIn("failed", said)
-        self.assertEqual((done.stderr + said).count("this one waits"), 1)
+        log = self.backups.parent / "loop.log"
+        with log.open("w") as stderr:
+            loop = subprocess.Popen([DOCKER / "backup", "loop"], env={**self.env, "BACKUP_EVERY": "3600"}, stderr=stderr)
+        try:
+            done = self.backup("once")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            deadline = time.monotonic() + 120
+            while len(self.made()) < 2:
+                self.assertNotIn("failed", log.read_text())
+                self.assertLess(time.monotonic(), deadline, log.read_text())
+                time.sleep(0.1)
+        finally:
+            loop.terminate()
+            loop.wait()
+        self.assertEqual((done.stderr + log.read_text()).count("this one waits"), 1)
         for made in self.made():
             verified = self.backup("verify", made.name)
             self.assertEqual(verified.returncode, 0, verified.stderr)

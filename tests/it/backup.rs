@@ -256,6 +256,20 @@ async fn one_backup_at_a_time_is_made_in_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_backup_right_behind_another_gets_a_name_of_its_own() {
+    let stage = Stage::new().await;
+    for _ in 0..3 {
+        stage.back_up().await;
+    }
+    let made = std::fs::read_dir(stage.backups.path()).unwrap();
+    let made = made.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with('Z')
+    });
+    assert_eq!(made.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_is_refused_before_anything_is_touched() {
     let stage = Stage::new().await;
     stage.back_up().await;
