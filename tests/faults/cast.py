@@ -130,7 +130,9 @@ class Cast:
             self.house.api("POST", "/api/admin/connections", self.facts["admin_api_key"], {
                 "userId": person.user_id, "matrixUserId": person.matrix_id, "bridgeUserId": person.remote_id})
         # What is sent from now on is live, also for a clock that is ten minutes late.
-        self.house.sql("UPDATE tributary.messenger_connections SET linked_at = linked_at - interval '1 day'")
+        # Tributary locks the same rows meanwhile, in an order of its own: of a deadlock one side has to try again.
+        eventually("all are linked since yesterday", PATIENCE, lambda: self.house.sql(
+            "UPDATE tributary.messenger_connections SET linked_at = linked_at - interval '1 day' RETURNING id"))
         for person in self.customers:
             wanted = {room.room_id for room in self.rooms if person in room.viewers}
             eventually(f"{person.name} has all rooms", PATIENCE,
