@@ -101,6 +101,11 @@ class House:
         if processes.alive(entry):
             os.kill(entry["pid"], number)
 
+    def switch(self, mode: str) -> None:
+        """What becomes of the homeserver's pushes."""
+        body = {"mode": mode} | ({"classes": ["transactions"]} if mode != "pass" else {})
+        must("PUT", self.facts["switch"]["control_url"] + "/mode", "", body)
+
     def sql(self, statement: str, parameters: tuple = (), patience: int = 20) -> list[tuple]:
         """Asks Tributary's database as its superuser, around all links."""
         return _sql(self._database("postgres"), statement, parameters, patience)

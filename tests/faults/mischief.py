@@ -12,7 +12,7 @@ from house import House
 from links import MODES
 from replica import FAKETIME
 
-from http_json import eventually, must
+from http_json import eventually
 
 AT_ONCE, GAP, LASTS = 3, (0.3, 3.0), (1.0, 6.0)
 # Seconds by which a clock is wrong. Ten minutes are where a message counts as history.
@@ -139,13 +139,9 @@ class Mischief:
         if fault.kind == "push cut":
             self._broken("pushes", fault.mode, fault.lasts)
             return
-        self._switch("drop-response" if fault.kind == "push answers lost" else "hang")
+        self._house.switch("drop-response" if fault.kind == "push answers lost" else "hang")
         time.sleep(fault.lasts)
-        self._switch("pass")
-
-    def _switch(self, mode: str) -> None:
-        body = {"mode": mode} | ({"classes": ["transactions"]} if mode != "pass" else {})
-        must("PUT", self._house.facts["switch"]["control_url"] + "/mode", "", body)
+        self._house.switch("pass")
 
     def _component(self, fault: Fault) -> None:
         house = self._house

@@ -14,6 +14,8 @@ from truth import Truth, truth_of
 
 # Seconds: how long it may take until nothing is on its way, and how long it stays wrong before that is the verdict.
 READERS, SETTLED, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 420, 40, 10
+# Seconds for which a push is in the homeserver's hands, and nothing says that it will be tried again.
+KEPT_BACK = 10
 
 
 class Run:
@@ -30,6 +32,7 @@ class Run:
         self.truths: dict[str, Truth] = {}
         self.seconds = self.settling = 0.0
         self.unknown_to_homeserver = 0
+        self._at_rest_since: float | None = None
 
     def prepare(self) -> None:
         """People, rooms, links, and pages that read from here on."""
@@ -68,6 +71,7 @@ class Run:
                 eventually("rooms are compared", 60, self._reconcile)
                 asked = time.monotonic()
             if not self._is_quiet():
+                self._push_what_is_kept_back()
                 time.sleep(0.5)
                 continue
             before, verdict = verdict, self._compare()
@@ -103,6 +107,31 @@ class Run:
             return not any(self._busy().values())
         except RuntimeError:
             return False
+
+    def _push_what_is_kept_back(self) -> None:
+        """What the homeserver was just pushing when it was killed, or made in the moment in which it found the replicas
+        up again, it keeps to itself until the next push that fails. So that one fails here."""
+        try:
+            is_kept_back = self._busy()["pushes"] > 0 and not self._is_down()
+        except RuntimeError:
+            return
+        if not is_kept_back:
+            self._at_rest_since = None
+            return
+        self._at_rest_since = self._at_rest_since or time.monotonic()
+        if time.monotonic() - self._at_rest_since < KEPT_BACK:
+            return
+        self.say("a push is kept back: the next one fails")
+        self.house.switch("drop-response")
+        self.traffic.say(self.cast.room("shared"), 1)
+        eventually("the push fails", 60, self._is_down)
+        self.house.switch("pass")
+        self.truths, self._at_rest_since = {}, None
+
+    def _is_down(self) -> bool:
+        """Whether the homeserver tries again by itself what it could not push."""
+        return bool(self.house.homeserver_sql(
+            "SELECT 1 FROM application_services_state WHERE as_id = 'tributary' AND state = 'down'"))
 
     def _busy(self) -> dict[str, int]:
         """What is still on its way: pushes that the homeserver retries, and jobs."""
