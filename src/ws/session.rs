@@ -315,7 +315,8 @@ impl Session {
     fn pass(&mut self, transient: Result<Arc<Transient>, RecvError>) {
         if let Ok(transient) = transient
             && self.live_at.is_none()
-            && self.wire.is_idle()
+            // What was rendered a moment ago and is not handed over yet is no backlog.
+            && !self.wire.is_blocked()
             && !self.wire.paused
         {
             let event = Event::from(&transient.kind);

@@ -205,6 +205,28 @@ async fn whoever_left_gets_nothing_more() {
     client.expect("conversation.removed").await;
 }
 
+/// Both are of one push, and ready at about the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_comes_beside_what_was_stored_with_it() {
+    let world = World::new().await;
+    world.connect(ALICE, ALICE_MATRIX).await;
+    world.room(ROOM, &[ALICE_MATRIX, FRIEND]).await;
+    let server = Server::start(&world);
+    let mut client = server.live(&world, ALICE).await;
+    let typing = json!({"type": "m.typing", "room_id": ROOM, "content": {"user_ids": [FRIEND]}});
+    for _ in 0..100 {
+        let message = world.message(ROOM, FRIEND, "hi");
+        world
+            .transaction(&json!({"events": [message], "ephemeral": [typing]}))
+            .await;
+        let mut wanted = vec!["message.created", "typing"];
+        while !wanted.is_empty() {
+            let frame = client.next().await.unwrap();
+            wanted.retain(|kind| frame["type"] != *kind);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn typing_passes_without_a_cursor() {
     let world = World::new().await;
