@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::SystemTime,
 };
 
 use tempfile::TempDir;
@@ -105,6 +106,12 @@ async fn it_can_be_restored_and_the_oldest_make_room() {
         "backups/media/synapse/cd/deleted",
         "what people had deleted",
     );
+    // Copied when the homeserver had not written all of it.
+    let half = "backups/media/synapse/ab/upload";
+    stage.write(half, "half of");
+    let copy = fs::File::options().write(true).open(stage.path(half));
+    copy.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    stage.write("media/ab/upload", "half of an upload");
     let done = stage.back_up("postgres");
     assert!(done.status.success(), "{done:?}");
     let backups = stage.backups();
@@ -130,6 +137,10 @@ async fn it_can_be_restored_and_the_oldest_make_room() {
     assert!(String::from_utf8_lossy(&tar.unwrap().stdout).contains("signing.key"));
     let media = stage.path("backups/media/synapse");
     assert_eq!(fs::read(media.join("ab/picture")).unwrap(), b"a picture");
+    assert_eq!(
+        fs::read(media.join("ab/upload")).unwrap(),
+        b"half of an upload"
+    );
     assert!(!media.join("cd/deleted").exists());
     let mode = fs::metadata(&backups[1]).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "others can read it");
