@@ -143,12 +143,13 @@ class House:
 
     def _start(self) -> None:
         port = self.links.add("pushes")
-        for directory, more in ((self.outer, ["--with-switch", "--tributary-port", str(port)]), (self.inner, [])):
-            self.stack("init", directory, "--cache", str(self.cache), *more)
+        self.stack("init", self.inner, "--cache", str(self.cache))
+        self._mount()
+        # It listens before the other stack looks for ports that are free.
+        self.stack("up", self.inner, "postgres")
+        self.stack("init", self.outer, "--cache", str(self.cache), "--with-switch", "--tributary-port", str(port))
         config = self.outer / "tributary.yaml"
         subprocess.run([self.program, "generate-registration", "--config", config], check=True, capture_output=True)
-        self._mount()
-        self.stack("up", self.inner, "postgres")
         # Little to keep, so that the disk is small and full soon.
         for setting in ("max_wal_size = '80MB'", "min_wal_size = '32MB'", "deadlock_timeout = '500ms'"):
             self.sql(f"ALTER SYSTEM SET {setting}")
@@ -175,7 +176,9 @@ class House:
     def _replicas(self, config: Path) -> None:
         synapse = int(self.facts["synapse_url"].rsplit(":", 1)[1])
         database = Stack(self.inner).data["postgres"]["port"]
-        ports = configs.free_ports(2)
+        # The bridge comes up after them, and has its two already.
+        bridges = {int(self.facts["bridge"][name].rsplit(":", 1)[1]) for name in ("url", "control_url")}
+        ports = [port for port in configs.free_ports(4) if port not in bridges][:2]
         for index, port in enumerate(ports, 1):
             asks, sql = self.links.add(f"asks {index}", synapse), self.links.add(f"sql {index}", database)
             self.replicas.append(Replica(
@@ -203,7 +206,7 @@ class House:
 
 def _sql(url: str, statement: str, parameters: tuple, patience: int) -> list[tuple]:
     try:
-        with closing(psycopg2.connect(url, connect_timeout=5, options=f"-c statement_timeout={patience}s")) as conn:
+        with closing(psycopg2.connect(url, connect_timeout=30, options=f"-c statement_timeout={patience}s")) as conn:
             conn.autocommit = True
             with conn.cursor() as cursor:
                 cursor.execute(statement, parameters or None)

@@ -9,6 +9,8 @@ from truth import Truth
 # A push that is held up says so late when its events were received: before a leave by less, they may count as
 # behind it (README, "What a run may still find").
 HELD_UP_MS = 5_000
+# The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it.
+AT_ONCE_MS = 250
 WRONG = ("lost", "doubled", "reordered", "leaked", "untrue")
 
 
@@ -115,12 +117,15 @@ def answers(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> dict[str,
 def _answered(person: Person, room: Room, truth: Truth, items: list[dict], verdict: Verdict) -> None:
     where, allowed = f"{person.name}, {room.chat_id}", visible(person, room, truth)
     ids = [item["matrixEventId"] for item in items if item["matrixEventId"] not in truth.pruned_edits]
+    left_ms = truth.left_ms.get(person.matrix_id)
     for event_id, count in Counter(ids).items():
         if count > 1:
             verdict.add("doubled", f"{where}: {event_id} {count} times in the list")
-        if event_id not in allowed:
+        message = truth.messages.get(event_id)
+        if event_id not in allowed and left_ms and message and 0 <= left_ms - message.timestamp <= AT_ONCE_MS:
+            verdict.compared["at once with a leave"] += 1
+        elif event_id not in allowed:
             verdict.add("leaked", f"{where}: {event_id} is not theirs to see")
-    left_ms = truth.left_ms.get(person.matrix_id)
     for event_id in allowed - set(ids):
         if left_ms is not None and truth.messages[event_id].timestamp > left_ms - HELD_UP_MS:
             verdict.compared["too close to a leave to say"] += 1

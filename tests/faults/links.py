@@ -1,10 +1,12 @@
 """Connections that can be cut: small TCP proxies, each of which finds one of its backends."""
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
 import threading
+from concurrent.futures import Future
 
 # cut: what is there is reset and what comes is refused; hang: nothing passes either way, and nobody is told;
 # mute: requests pass, answers do not; slow: every piece is late.
@@ -40,7 +42,9 @@ class Link:
 
     def _abort(self) -> None:
         for writer in list(self._open):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            # One whose peer has reset it meanwhile is closed already.
+            with contextlib.suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     def lead_to(self, backends: list[int]) -> None:
@@ -113,13 +117,13 @@ class Links:
 
     def call(self, what, *arguments) -> None:
         """Does something in their thread, and waits for it."""
-        done = threading.Event()
+        done: Future[None] = Future()
 
         def do() -> None:
             try:
-                what(*arguments)
-            finally:
-                done.set()
+                done.set_result(what(*arguments))
+            except Exception as error:  # noqa: BLE001: whoever asked for it is told
+                done.set_exception(error)
 
         self._loop.call_soon_threadsafe(do)
-        done.wait(10)
+        done.result(30)

@@ -84,7 +84,7 @@ class Run:
                 break
             time.sleep(2)
         self.settling = time.monotonic() - begun
-        if verdict is None:
+        if verdict is None or not self.truths:
             verdict = self._compare()
             verdict.add("lost", f"not quiet within {SETTLED} s: {self._busy()}")
         self._streams(verdict)
@@ -95,6 +95,8 @@ class Run:
             link.set("pass")
         for component in ("postgres", "synapse", "switch", "bridge"):
             self.house.up(component)
+        self.house.up("postgres", self.house.inner)
+        self.house.switch("pass")
         for replica in self.house.replicas:
             replica.wait_ready()
 
@@ -123,10 +125,16 @@ class Run:
             return
         self.say("a push is kept back: the next one fails")
         self.house.switch("drop-response")
-        self.traffic.say(self.cast.room("shared"), 1)
-        eventually("the push fails", 60, self._is_down)
-        self.house.switch("pass")
+        try:
+            # A push that hangs is given up after a minute.
+            eventually("a push fails", 90, self._fails_a_push, every=1)
+        finally:
+            self.house.switch("pass")
         self.truths, self._at_rest_since = {}, None
+
+    def _fails_a_push(self) -> bool:
+        self.traffic.say(self.cast.room("shared"), 1)
+        return self._is_down()
 
     def _is_down(self) -> bool:
         """Whether the homeserver tries again by itself what it could not push."""

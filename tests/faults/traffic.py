@@ -159,8 +159,9 @@ class Traffic:
         """A message that comes through the bridge itself."""
         with self._lock:
             sender = dice.choice(sorted(room.present))
+        # The bridge tries for a minute, whether anybody waits or not: what it sends after the end would be nobody's.
         answer = self._cast.remote("/message", {
-            "remoteId": room.login.remote_id, "chatId": room.chat_id, "senderId": sender, "text": self._text(room)}, 20)
+            "remoteId": room.login.remote_id, "chatId": room.chat_id, "senderId": sender, "text": self._text(room)}, 90)
         if answer.get("eventId"):
             self.acknowledged.add(answer["eventId"])
         return answer.get("eventId")
@@ -168,7 +169,7 @@ class Traffic:
     def say(self, room: Room, times: int) -> None:
         """Some messages more, by whoever is there."""
         for nth in range(times):
-            self._message(room, random.Random(f"{room.room_id} {nth}"))
+            self._message(room, random.Random(f"{room.room_id} {nth} {self._serial}"))
 
     def leave(self, nth: int) -> None:
         """A customer leaves a group, and does not come back; whoever is there goes on talking."""
