@@ -127,7 +127,7 @@ async fn whoever_says_nothing_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_kept_between_requests_for_longer_than_headers_may_take() {
-    let idle = Duration::from_secs(5);
+    let idle = Duration::from_secs(12);
     let served = Served::hello(|timeouts| (timeouts.head, timeouts.idle) = (SOON, idle)).await;
     let mut stream = served.connect().await;
     stream.write_all(GET).await.unwrap();

@@ -72,7 +72,8 @@ async fn the_owner_sees_what_the_bridge_says() {
         status(&world).await,
         (Status::Connected, Some("fb-away".into()))
     );
-    push(&world, "BAD_CREDENTIALS", 2, json!({})).await;
+    // By more than the second that may begin between two pushes.
+    push(&world, "BAD_CREDENTIALS", -60, json!({})).await;
     assert_eq!(status(&world).await.0, Status::Connected, "it is older");
     push(&world, "LOGGED_OUT", 3, json!({})).await;
     assert_eq!(status(&world).await, (Status::Disconnected, None));

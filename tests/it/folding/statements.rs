@@ -87,7 +87,8 @@ async fn folding_takes_as_many_statements_for_a_hundred_events_as_for_ten() {
     let later = sent("3", &mixed("c", 100)).await;
     println!("statements for 100, 10 and again 100 mixed events: {first}, {short}, {later}");
     // When a room last had an event is remembered once a second, by a statement of its own.
-    assert!((short..=short + 1).contains(&later), "{short}, {later}");
+    // Either of the two may be the one that has it.
+    assert!(later.abs_diff(short) <= 1, "{short}, {later}");
     // Somebody who speaks for the first time may change the titles.
     assert!((later..=later + 5).contains(&first), "{first}");
     let plain = sent("4", &[text(ROOM, GHOST, "$plain", "hello")]).await;

@@ -103,7 +103,9 @@ async fn run_while_erasing<H: Handler>(
     asked.await.unwrap().unwrap();
     let config = ownership::config(json!({}));
     let openid = OpenId::new(&config.homeserver).unwrap();
-    let accounts = Accounts::new(&config, world.ingest.clone(), openid);
+    // No job goes on with what the request has no time for.
+    let accounts =
+        Accounts::new(&config, world.ingest.clone(), openid).with_patience(Duration::from_mins(1));
     let mut conn = world.db.get().await.unwrap();
     let own = read::connections::list(&mut conn, "user_alice", None).await;
     let id = own.unwrap()[0].id;

@@ -13,7 +13,15 @@ pub(crate) mod server;
 pub(crate) mod walking;
 pub(crate) mod world;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -29,10 +37,11 @@ pub(crate) async fn serve(app: &Arc<App>) -> String {
 }
 
 /// An address of a program that is about to start. Free now; nobody else takes one below the
-/// range of outgoing connections.
+/// range of outgoing connections, and no other test gets the same.
 pub(crate) fn free_address() -> SocketAddr {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
     loop {
-        let port = rand::random_range(20_000..32_000);
+        let port = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 12_000;
         if let Ok(listener) = std::net::TcpListener::bind(("127.0.0.1", port)) {
             return listener.local_addr().unwrap();
         }

@@ -49,11 +49,12 @@ async fn words_are_found_however_they_are_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_found_is_told_in_code_units() {
     let app = alice_and_bob().await;
-    let mut file = text(ROOM, GHOST, "$file", "the invoice, finally");
+    let at = crate::api::world::now();
+    let mut file = text_at(ROOM, GHOST, "$file", "the invoice, finally", at + 1);
     file["content"] = json!({"msgtype": "m.file", "body": "the Invoice", "filename": "Rechnung-Müller.pdf",
                             "url": "mxc://lab.local/1"});
     let body = "<b>😀 Müller</b> & MÜLLER";
-    app.push_events("1", &[text(ROOM, GHOST, "$text", body), file])
+    app.push_events("1", &[text_at(ROOM, GHOST, "$text", body, at), file])
         .await;
     let page = search(&app, "user_alice", &[("q", "muller")]).await.json();
     assert_eq!(events(&page), ["$file", "$text"]);
