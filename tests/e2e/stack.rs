@@ -103,6 +103,8 @@ impl Stack {
         let facts = serde_json::from_slice(&std::fs::read(folder.join("stack.json")).unwrap());
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
+            // Synapse closes after 60 s; reqwest would use one for 90 s.
+            .pool_idle_timeout(Duration::from_secs(30))
             .build()
             .unwrap();
         let stack = Self {
