@@ -106,7 +106,12 @@ test("history is fetched, with its progress, and rooms are switched", async () =
   assert.ok(await ingest.isChecked());
   await ingest.uncheck();
   await eventually("it is off", async () => (await ingest.isEnabled()) && !(await ingest.isChecked()));
+  const listed = page.waitForResponse((answer) => answer.url().includes("enabled=false"));
   await page.getByLabel("Show").selectOption("off");
+  await (await listed).finished();
+  // The row of the list before is another one, and goes.
+  const on = page.locator("section:not([hidden])").getByRole("switch", { name: /^Ingest/, checked: true });
+  await eventually("only what is off is listed", async () => (await on.count()) === 0);
   await room.waitFor();
   await picture(page, stack, "operator-rooms");
   await ingest.check();

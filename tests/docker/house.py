@@ -56,7 +56,10 @@ class House:
         self.program = Path(os.environ["TRIBUTARY_TEST_PROGRAM"]).resolve()
         self.cache = Path(os.environ["TRIBUTARY_TEST_CACHE"]).resolve()
         names = ("postgres", "synapse", "meta", "control", "tributary", "operator", "https", "http", "health")
-        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        # `_local` puts them in place of the containers', one after the other: none may be one of those.
+        while {8008, 29319, 29330, 29331} & set(ports := free_ports(len(names))):
+            pass
+        self.ports = dict(zip(names, ports, strict=True))
         self.server_name = f"localhost:{self.ports['https']}"
         self._running: dict[str, subprocess.Popen] = {}
 

@@ -11,6 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# Seconds; the proxy closes a connection on which nothing has come for two minutes.
+FRESH = 60
+
 
 def certified(port: int, ca: Path, *hosts: str, within: float = 30) -> list["Door"]:
     """The doors of a proxy that has just been started, when it has made their certificates."""
@@ -47,6 +50,7 @@ class Door:
     def __init__(self, port: int, ca: Path, host: str) -> None:
         self.port, self.host = port, host
         self._kept: http.client.HTTPConnection | None = None
+        self._kept_since = 0.0
         self._tls = ssl.create_default_context(cafile=str(ca))
 
     def connect(self, timeout: float = 30) -> ssl.SSLSocket:
@@ -57,7 +61,11 @@ class Door:
     def begin(self, method: str, target: str, headers: dict | None = None, body: bytes | None = None,
               timeout: float = 30) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Sends a request and reads the head of the answer."""
-        connection, self._kept = self._kept or self._connection(timeout), None
+        kept, self._kept = self._kept, None
+        if kept and time.monotonic() - self._kept_since > FRESH:
+            kept.close()
+            kept = None
+        connection = kept or self._connection(timeout)
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         headers = {"Host": self.host, **(headers or {})}
         if body is not None and "Transfer-Encoding" not in headers:
@@ -88,7 +96,7 @@ class Door:
         if response.will_close or body:
             connection.close()
         else:
-            self._kept = connection
+            self._kept, self._kept_since = connection, time.monotonic()
         return answer
 
     def call(self, method: str, target: str, token: str, body: object = None) -> dict:

@@ -73,7 +73,13 @@ def _build(target: Path) -> None:
         "CGO_ENABLED": "1",  # for SQLite
     }
     # goolm is the pure Go implementation of Olm, so libolm is not needed.
-    _run(["go", "build", "-tags", "goolm", "-o", f"{target}/", "./..."], cwd=BRIDGE, env=go)
+    for tries_left in (2, 1, 0):
+        try:
+            return _run(["go", "build", "-tags", "goolm", "-o", f"{target}/", "./..."], cwd=BRIDGE, env=go)
+        except StackError:
+            # Unlike npm and pip, go does not ask a registry again.
+            if not tries_left:
+                raise
 
 
 def _run(command: list, **options) -> None:
