@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Connection,
+    grants::before_end,
     media::{self, IS_MXC},
     statement::Keep as _,
     viewers::{IS_SELF, View},
@@ -178,11 +179,18 @@ const LAST_FIRST: &str = "g.until_at DESC NULLS FIRST, g.room_id COLLATE \"C\" D
 
 /// Orders the events `s` that were received while grant `g` went on, the one first that was
 /// current when it ended.
-const LATEST_FIRST: &str = "EXISTS (SELECT 1 FROM tributary.state_events n
+const LATEST_FIRST: &str = concat!(
+    "EXISTS (SELECT 1 FROM tributary.state_events n
         WHERE n.room_id = s.room_id AND n.replaces_state = s.event_id
           AND n.type = s.type AND n.state_key = s.state_key AND n.event_id <> s.event_id
-          AND (g.until_at IS NULL OR n.received_at <= g.until_at)),
-    s.origin_server_ts DESC, s.event_id COLLATE \"C\" DESC";
+          AND ",
+    before_end!("n.received_at", "n.origin_server_ts"),
+    "),
+    s.origin_server_ts DESC, s.event_id COLLATE \"C\" DESC"
+);
+
+/// Was event `s` received while grant `g` went on?
+const BY_THEN: &str = before_end!("s.received_at", "s.origin_server_ts");
 
 /// The people of the views `v`, as `$1` to `$4` say.
 fn people() -> String {
@@ -194,7 +202,7 @@ fn people() -> String {
              SELECT s.content FROM tributary.room_grants g
              JOIN tributary.state_events s
                ON s.room_id = g.room_id AND s.type = 'm.room.member' AND s.state_key = p.matrix_user_id
-              AND (g.until_at IS NULL OR s.received_at <= g.until_at)
+              AND {BY_THEN}
              WHERE g.user_id = v.user_id AND g.conversation_id = v.conversation_id
              ORDER BY {LAST_FIRST}, {LATEST_FIRST} LIMIT 1) AS said
          WHERE v.is_whole OR p.matrix_user_id = ANY($4)"
@@ -208,7 +216,7 @@ fn said(kind: &str, field: &str) -> String {
                       THEN nullif(s.content ->> '{field}', '') END
           FROM tributary.state_events s
           WHERE s.room_id = g.room_id AND s.type = '{kind}' AND s.state_key = ''
-            AND (g.until_at IS NULL OR s.received_at <= g.until_at)
+            AND {BY_THEN}
           ORDER BY {LATEST_FIRST} LIMIT 1)"
     )
 }
@@ -220,7 +228,7 @@ fn views() -> String {
          JOIN tributary.conversation_access a USING (user_id, conversation_id)
          JOIN tributary.conversations conv ON conv.id = a.conversation_id
          CROSS JOIN LATERAL (
-             SELECT g.room_id, g.until_at FROM tributary.room_grants g
+             SELECT g.room_id, g.until_at, g.until_ts FROM tributary.room_grants g
              WHERE g.user_id = a.user_id AND g.conversation_id = a.conversation_id
              ORDER BY {LAST_FIRST} LIMIT 1) AS g"
     )

@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl as _;
 use futures_util::future::try_join3;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
+use super::{Connection, rooms::At, statement::Keep as _};
 use crate::model::{change::Message, new_id};
 
 /// A message to store, with what its room says of it.
@@ -48,7 +48,10 @@ pub struct Stored {
     /// When the homeserver received it.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
-    /// Whether that was long after its own time.
+    /// Its own time: milliseconds since 1970, raw.
+    #[diesel(sql_type = BigInt)]
+    pub origin_server_ts: i64,
+    /// Whether it was received long after its own time.
     #[diesel(sql_type = Bool)]
     pub historical: bool,
     /// Whether it is redacted.
@@ -60,6 +63,14 @@ pub struct Stored {
     /// Whether versions or reactions that came first have waited for it.
     #[diesel(sql_type = Bool)]
     pub awaited: bool,
+}
+
+impl Stored {
+    /// When it was received, and said.
+    #[must_use]
+    pub fn at(&self) -> At {
+        At::new(self.received_at, self.origin_server_ts)
+    }
 }
 
 /// Stores messages; returns those that are new, in the given order. One that is
@@ -123,12 +134,12 @@ async fn write(mut conn: &Connection, messages: &[NewMessage]) -> QueryResult<Ve
              -- Not by name: a partitioned table (contrib/postgres/partition) has the event's key with the conversation.
              ON CONFLICT DO NOTHING
              RETURNING id, conversation_id, room_id, event_id, sender_id, sender, timestamp, received_at,
-                       historical, deleted_at
+                       origin_server_ts, historical, deleted_at
          ), queued AS (
              INSERT INTO tributary.search_queue (message_id) SELECT id FROM stored WHERE deleted_at IS NULL
          )
          SELECT m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
-                m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
+                m.timestamp, m.received_at, m.origin_server_ts, m.historical, m.deleted_at IS NOT NULL AS deleted,
                 ARRAY(SELECT r.user_id FROM tributary.receipts r
                       WHERE r.room_id = m.room_id AND r.event_id = m.event_id) AS read_by,
                 coalesce(
@@ -358,5 +369,5 @@ async fn forget(
 
 /// What [`Stored`] says of a message `m` that changed, and of its sender `p`.
 const CHANGED: &str = "m.id, m.conversation_id, m.room_id, m.event_id, m.sender, p.external_id,
-    m.timestamp, m.received_at, m.historical, m.deleted_at IS NOT NULL AS deleted,
+    m.timestamp, m.received_at, m.origin_server_ts, m.historical, m.deleted_at IS NOT NULL AS deleted,
     ARRAY[]::text[] AS read_by, false AS awaited";

@@ -47,7 +47,7 @@ async fn write(mut conn: &Connection, reactions: &[Reaction]) -> QueryResult<Vec
                            WHERE v.room_id = r.room_id AND v.event_id = r.target
                              AND v.target_event_id <> v.event_id)
          ON CONFLICT DO NOTHING
-         RETURNING room_id, event_id, target_event_id, received_at, true AS shows",
+         RETURNING room_id, event_id, target_event_id, received_at, origin_server_ts, true AS shows",
     )
     .bind::<Array<Text>, _>(reactions.iter().map(|r| &r.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(reactions.iter().map(|r| &r.event_id).collect::<Vec<_>>())

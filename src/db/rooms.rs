@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
@@ -41,6 +41,39 @@ pub struct Mapped {
     pub conversation_id: Uuid,
 }
 
+/// What was received so long before a leave was said was received before it, also when clocks
+/// differ a little. `grants` has it in SQL.
+const TURN: TimeDelta = TimeDelta::seconds(5);
+
+/// When something was received, and when it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// When the homeserver received it, counted back from when it came in.
+    pub received_at: DateTime<Utc>,
+    /// Milliseconds since 1970, as the sender's server claimed; none for what cannot be read.
+    pub origin_server_ts: Option<i64>,
+}
+
+impl At {
+    /// Of an event that can be read.
+    #[must_use]
+    pub fn new(received_at: DateTime<Utc>, origin_server_ts: i64) -> Self {
+        Self {
+            received_at,
+            origin_server_ts: Some(origin_server_ts),
+        }
+    }
+
+    /// Of an event of which nothing else is known.
+    #[must_use]
+    pub fn receipt(received_at: DateTime<Utc>) -> Self {
+        Self {
+            received_at,
+            origin_server_ts: None,
+        }
+    }
+}
+
 /// A connection's right to what a room received within an interval.
 #[derive(Debug, Clone)]
 pub struct Grant {
@@ -52,6 +85,8 @@ pub struct Grant {
     pub from_at: Option<DateTime<Utc>>,
     /// Up to this receipt time; none while it is open.
     pub until_at: Option<DateTime<Utc>>,
+    /// `origin_server_ts` of the leave that ended it; none when nothing says it.
+    pub until_ts: Option<i64>,
     /// When the connection was linked: what was received later can be live.
     pub linked_at: DateTime<Utc>,
     /// The customer's Matrix id.
@@ -70,8 +105,8 @@ impl Room {
     /// Whether what it received then is stored: now and, for what comes late, as
     /// long as somebody was in it.
     #[must_use]
-    pub fn takes(&self, received_at: DateTime<Utc>) -> bool {
-        let was_seen = || self.grants.iter().any(|grant| grant.covers(received_at));
+    pub fn takes(&self, at: At) -> bool {
+        let was_seen = || self.grants.iter().any(|grant| grant.covers(at));
         self.is_ingested() || self.mapped.is_some() && self.enabled && was_seen()
     }
 }
@@ -83,11 +118,24 @@ impl Grant {
         self.until_at.is_none()
     }
 
-    /// Whether it covers what the homeserver received then.
+    /// Whether it covers what the homeserver received then. Times of receipt are counted back
+    /// from when something came in, so that of a leave which was held up is too late: from when
+    /// it was said the homeserver's own clock decides.
     #[must_use]
-    pub fn covers(&self, received_at: DateTime<Utc>) -> bool {
-        self.from_at.is_none_or(|from| received_at >= from)
-            && self.until_at.is_none_or(|until| received_at <= until)
+    pub fn covers(&self, at: At) -> bool {
+        let At {
+            received_at,
+            origin_server_ts,
+        } = at;
+        let was_said_before = |until: DateTime<Utc>| {
+            let Some((ts, until_ts)) = origin_server_ts.zip(self.until_ts) else {
+                return true;
+            };
+            let said = DateTime::from_timestamp_millis(until_ts).unwrap_or(until);
+            ts <= until_ts || received_at < said.min(until) - TURN
+        };
+        let is_before = |until| received_at <= until && was_said_before(until);
+        self.from_at.is_none_or(|from| received_at >= from) && self.until_at.is_none_or(is_before)
     }
 }
 
@@ -113,6 +161,8 @@ struct Row {
     from_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     until_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    until_ts: Option<i64>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     linked_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -128,6 +178,7 @@ impl Row {
             connection_id: self.connection_id?,
             from_at: self.from_at,
             until_at: self.until_at,
+            until_ts: self.until_ts,
             linked_at: self.linked_at?,
             matrix_user_id: self.matrix_user_id.clone()?,
             bridge_user_id: self.bridge_user_id.clone(),
@@ -204,7 +255,7 @@ pub async fn load(mut conn: &Connection, room_ids: &[String]) -> QueryResult<Kno
     let rows: Vec<Row> = sql_query(
         "SELECT r.room_id, r.kind <> 'unknown' AS resolved, r.enabled, r.bridge_id, r.conversation_id,
                 coalesce(r.last_event_at >= now() - interval '1 second', false) AS is_fresh,
-                g.user_id, g.connection_id, g.from_at, g.until_at,
+                g.user_id, g.connection_id, g.from_at, g.until_at, g.until_ts,
                 c.linked_at, c.matrix_user_id, c.bridge_user_id
          FROM tributary.rooms r
          LEFT JOIN tributary.room_grants g ON g.room_id = r.room_id

@@ -26,6 +26,9 @@ pub struct Related {
     /// When the homeserver received the edit or reaction.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
+    /// Its own time: milliseconds since 1970, raw.
+    #[diesel(sql_type = BigInt)]
+    pub origin_server_ts: i64,
     /// Whether it may change what the message shows: an edit may have no content.
     #[diesel(sql_type = Bool)]
     pub shows: bool,
@@ -91,7 +94,7 @@ async fn write(mut conn: &Connection, edits: &[Edit]) -> QueryResult<Vec<Related
          SET type = excluded.type, body = excluded.body, formatted_body = excluded.formatted_body,
              content = excluded.content
          WHERE v.content IS NULL AND excluded.content IS NOT NULL
-         RETURNING room_id, event_id, target_event_id, received_at, content IS NOT NULL AS shows
+         RETURNING room_id, event_id, target_event_id, received_at, origin_server_ts, content IS NOT NULL AS shows
          ), queued AS (
              INSERT INTO tributary.search_queue (message_id)
              SELECT m.id FROM stored s

@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
+use super::{Connection, grants::covers, statement::Keep as _};
 
 /// A viewer and a conversation of theirs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, QueryableByName)]
@@ -39,17 +39,16 @@ macro_rules! is_self {
     };
 }
 
-/// May viewer `a` see what the room of message `m` received at this time?
+/// May viewer `a` see what the room of message `m` received at this time, and what has this
+/// `origin_server_ts`?
 macro_rules! may_see {
-    ($received_at:literal) => {
+    ($received_at:literal, $origin_server_ts:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM tributary.room_grants g
     WHERE g.user_id = a.user_id AND g.conversation_id = m.conversation_id AND g.room_id = m.room_id
-      AND (g.from_at IS NULL OR ",
-            $received_at,
-            " >= g.from_at) AND (g.until_at IS NULL OR ",
-            $received_at,
-            " <= g.until_at))"
+      AND ",
+            $crate::db::grants::covers!($received_at, $origin_server_ts),
+            ")"
         )
     };
 }
@@ -89,7 +88,10 @@ pub(super) const WAS: &str = was!("p");
 pub(super) const IS_SELF: &str = is_self!("p");
 
 /// May viewer `a` see message `m`?
-pub(super) const MAY_SEE: &str = may_see!("m.received_at");
+pub(super) const MAY_SEE: &str = may_see!("m.received_at", "m.origin_server_ts");
+
+/// Does grant `g` cover message `m`?
+const COVERS: &str = covers!("m.received_at", "m.origin_server_ts");
 
 fn split(views: &[View]) -> (Vec<&str>, Vec<Uuid>) {
     views
@@ -467,9 +469,7 @@ async fn count(mut conn: &Connection, views: &[View], newest: &str) -> QueryResu
                                    JOIN tributary.messenger_connections c ON c.id = g.connection_id
                                    WHERE g.user_id = a.user_id AND g.room_id = m.room_id
                                      AND g.conversation_id = m.conversation_id
-                                     AND m.received_at > c.linked_at
-                                     AND (g.from_at IS NULL OR m.received_at >= g.from_at)
-                                     AND (g.until_at IS NULL OR m.received_at <= g.until_at))
+                                     AND m.received_at > c.linked_at AND {COVERS})
                     )::integer AS unread
              FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[]) AS v(user_id, conversation_id)) v
              JOIN tributary.conversation_access a USING (user_id, conversation_id)

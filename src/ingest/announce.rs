@@ -163,7 +163,7 @@ fn viewers<'a>(
     for grant in room
         .grants
         .iter()
-        .filter(|grant| grant.covers(message.received_at))
+        .filter(|grant| grant.covers(message.at()))
     {
         let viewer = Viewer {
             user_id: &grant.user_id,

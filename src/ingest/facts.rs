@@ -10,7 +10,12 @@ use super::{
     tally::{self, Tally},
 };
 use crate::{
-    db::{dead_letters::DeadLetter, messages::NewMessage, participants::Speaker, rooms::Room},
+    db::{
+        dead_letters::DeadLetter,
+        messages::NewMessage,
+        participants::Speaker,
+        rooms::{At, Room},
+    },
     fold,
     matrix::bridges::Bridges,
     meters::{EventKind, EventOutcome},
@@ -63,7 +68,8 @@ impl Facts {
         facts.dead.retain(|dead| {
             known.get(&dead.room_id).is_some_and(|room| {
                 let mut grants = room.grants.iter();
-                room.is_ingested() && grants.any(|grant| grant.covers(dead.received_at))
+                room.is_ingested()
+                    && grants.any(|grant| grant.covers(At::receipt(dead.received_at)))
             })
         });
         let mut of_old_rooms = Self::default();
@@ -143,10 +149,10 @@ impl Facts {
     /// not kept either.
     pub(super) fn place(self, rooms: &HashMap<String, Room>, bridges: &Bridges) -> Placed {
         let mut speakers = BTreeSet::new();
-        let mut place = |room_id: &str, sender: &str, received_at| {
+        let mut place = |room_id: &str, sender: &str, at| {
             let room = rooms.get(room_id)?;
             let mapped = room.mapped.as_ref()?;
-            if !room.grants.iter().any(|grant| grant.covers(received_at)) {
+            if !room.grants.iter().any(|grant| grant.covers(at)) {
                 return None;
             }
             let speaker = Speaker {
@@ -158,8 +164,9 @@ impl Facts {
             Some(mapped.conversation_id)
         };
         let messages = self.messages.into_iter().filter_map(|message| {
+            let at = At::new(message.received_at, message.origin_server_ts);
             Some(NewMessage {
-                conversation_id: place(&message.room_id, &message.sender, message.received_at)?,
+                conversation_id: place(&message.room_id, &message.sender, at)?,
                 message,
             })
         });
@@ -167,12 +174,26 @@ impl Facts {
         let edits = self
             .edits
             .into_iter()
-            .filter(|e| place(&e.room_id, &e.sender, e.received_at).is_some())
+            .filter(|e| {
+                place(
+                    &e.room_id,
+                    &e.sender,
+                    At::new(e.received_at, e.origin_server_ts),
+                )
+                .is_some()
+            })
             .collect();
         let reactions = self
             .reactions
             .into_iter()
-            .filter(|r| place(&r.room_id, &r.sender, r.received_at).is_some())
+            .filter(|r| {
+                place(
+                    &r.room_id,
+                    &r.sender,
+                    At::new(r.received_at, r.origin_server_ts),
+                )
+                .is_some()
+            })
             .collect();
         Placed {
             messages,

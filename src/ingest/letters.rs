@@ -15,7 +15,7 @@ use crate::{
         self, Connection, Prepared,
         audit::{self, Entry},
         dead_letters::{self, DeadLetter, Kept},
-        rooms::{self, Room},
+        rooms::{self, At, Room},
     },
     fold,
     matrix::decode,
@@ -93,7 +93,7 @@ impl Ingest {
         };
         let is_held = known
             .get(&room_id)
-            .is_some_and(|room| room.takes(letter.created_at));
+            .is_some_and(|room| room.takes(At::receipt(letter.created_at)));
         let (outcome, stored) = match read(&letter, &room_id) {
             Ok((event, facts)) => {
                 self.store_again(conn, prepared, event, &facts, known)
@@ -172,14 +172,14 @@ fn read(letter: &Kept, room_id: &str) -> Result<(IncomingEvent, Vec<Change>), &'
 /// Whether a fact of an event in a room is kept: what is said, not when it was
 /// received while nobody was there who may see it.
 fn is_kept(fact: &Change, room: &Room) -> bool {
-    let received_at = match fact {
-        Change::Message(message) => message.received_at,
-        Change::Edit(edit) => edit.received_at,
-        Change::Reaction(reaction) => reaction.received_at,
+    let at = match fact {
+        Change::Message(message) => At::new(message.received_at, message.origin_server_ts),
+        Change::Edit(edit) => At::new(edit.received_at, edit.origin_server_ts),
+        Change::Reaction(reaction) => At::new(reaction.received_at, reaction.origin_server_ts),
         Change::State(_) | Change::Redaction(_) => return true,
     };
     let mut grants = room.grants.iter();
-    grants.any(|grant| grant.covers(received_at))
+    grants.any(|grant| grant.covers(at))
 }
 
 /// Removes the letters of those events of a page of a room's history that fold now.

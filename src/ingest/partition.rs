@@ -3,7 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::tally::{self, Tally};
-use crate::{db::rooms::Room, fold::state, meters::EventOutcome, model::incoming::IncomingEvent};
+use crate::{
+    db::rooms::{At, Room},
+    fold::state,
+    meters::EventOutcome,
+    model::incoming::IncomingEvent,
+};
 
 /// The events of a batch, sorted by what may be kept of them.
 #[derive(Debug, Default, PartialEq)]
@@ -37,7 +42,7 @@ pub fn partition(events: Vec<IncomingEvent>, rooms: &HashMap<String, Room>) -> P
                 parts.count_elsewhere(&event);
                 parts.discover.insert(event.room_id);
             }
-            Some(room) if room.takes(event.received_at) => {
+            Some(room) if room.takes(At::new(event.received_at, event.origin_server_ts)) => {
                 // Members are folded at once; what kind of room it is takes a second look.
                 if decides && event.kind != "m.room.member" {
                     parts.discover.insert(event.room_id.clone());
@@ -97,6 +102,7 @@ mod tests {
             } else {
                 Some(DateTime::<Utc>::UNIX_EPOCH)
             },
+            until_ts: None,
             linked_at: DateTime::<Utc>::UNIX_EPOCH,
             matrix_user_id: "@a:b".into(),
             bridge_user_id: None,

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use futures_util::future::{try_join, try_join3};
 use uuid::Uuid;
@@ -15,6 +14,7 @@ use crate::db::{
     messages::{self, Stored},
     reactions,
     redactions::Gone,
+    rooms::At,
     versions::{self, Lost, Related},
 };
 
@@ -22,7 +22,7 @@ use crate::db::{
 /// everybody who sees the message; what is new, those who see it too.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
-    by: HashMap<(String, String), Option<Vec<DateTime<Utc>>>>,
+    by: HashMap<(String, String), Option<Vec<At>>>,
     /// Those that have lost an edit: to whoever left before the one that is shown came
     /// it may have been the latest.
     lost_edit: HashSet<(String, String)>,
@@ -35,7 +35,7 @@ pub(super) struct Touched {
 #[derive(Debug)]
 pub(super) struct Updated {
     pub(super) message: Stored,
-    pub(super) by: Option<Vec<DateTime<Utc>>>,
+    pub(super) by: Option<Vec<At>>,
 }
 
 impl Touched {
@@ -48,7 +48,7 @@ impl Touched {
         for one in related.into_iter().filter(|one| one.shows) {
             let by = self.by.entry((one.room_id, one.target_event_id));
             if let Some(times) = by.or_insert_with(|| Some(Vec::new())) {
-                times.push(one.received_at);
+                times.push(At::new(one.received_at, one.origin_server_ts));
             }
         }
     }

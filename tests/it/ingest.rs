@@ -1,12 +1,18 @@
 //! The pipeline on a real Postgres: what a push leaves behind, and for whom.
 
+use std::collections::BTreeSet;
+
 use crate::support::{
     eventually,
     world::{self, World, member, redaction, state, text},
 };
 use diesel_async::SimpleAsyncConnection as _;
-use serde_json::json;
-use tributary::db::read::{conversations, messages, participants};
+use serde_json::{Value, json};
+use tributary::db::{
+    grants,
+    read::{conversations, messages, participants},
+    rooms,
+};
 
 const BOT: &str = "@facebookbot:lab.local";
 const CAROL: &str = "@facebook_2001:lab.local";
@@ -175,6 +181,240 @@ async fn a_leave_ends_access_and_what_was_before_stays() {
     );
 }
 
+/// Said, and received by the homeserver, so many milliseconds ago.
+fn ago(mut event: Value, age: i64) -> Value {
+    event["unsigned"]["age"] = json!(age);
+    said_ago(event, age)
+}
+
+/// Said so long ago, whenever it was received.
+fn said_ago(mut event: Value, age: i64) -> Value {
+    event["origin_server_ts"] = json!(event["origin_server_ts"].as_i64().unwrap() - age);
+    event
+}
+
+/// Alice and Bob, who have been customers for an hour, in a group with Carol.
+async fn world_with_group() -> (World, [world::Customer; 2]) {
+    let world = World::new().await;
+    let alice = world.customer("alice", "1001").await;
+    let bob = world.customer("bob", "1002").await;
+    let members = [&alice.matrix_user_id, &bob.matrix_user_id, CAROL, BOT];
+    world.group("!g", "3001", &members).await;
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(
+        "UPDATE tributary.messenger_connections SET linked_at = now() - interval '1 hour'",
+    )
+    .await
+    .unwrap();
+    (world, [alice, bob])
+}
+
+/// The bodies that a user sees, the newest first, and how many are unread.
+async fn seen(world: &World, customer: &world::Customer) -> (Vec<String>, i64) {
+    let messages = page(world, &customer.user_id).await;
+    let unread = format!(
+        "SELECT unread_count::bigint AS count FROM tributary.conversation_access WHERE user_id = '{}'",
+        customer.user_id
+    );
+    (
+        messages.into_iter().map(|message| message.body).collect(),
+        world.count(&unread).await,
+    )
+}
+
+/// When a push was held up, ages count back from too late. What was said behind the leave in it
+/// comes with the next one, or with one to another replica, and with its right age.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_was_held_up_ends_access_when_it_was_said() {
+    for membership in ["leave", "ban"] {
+        for order in [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 0, 1], [1, 3, 2, 0]] {
+            let (world, [alice, bob]) = world_with_group().await;
+            let mut leave = member("!g", "$leave", &bob.matrix_user_id, membership, "Bob");
+            leave["sender"] = json!(CAROL);
+            let pushes = [
+                ago(text("!g", "$1", CAROL, "to both"), 40_000),
+                said_ago(leave, 30_000),
+                ago(text("!g", "$2", CAROL, "to Alice alone"), 29_000),
+                ago(text("!g", "$3", CAROL, "to both, last"), 31_000),
+            ];
+            for push in order {
+                world
+                    .push(&push.to_string(), std::slice::from_ref(&pushes[push]))
+                    .await;
+            }
+            assert_eq!(
+                seen(&world, &bob).await,
+                (vec!["to both, last".into(), "to both".into()], 2),
+                "{order:?}"
+            );
+            assert_eq!(
+                seen(&world, &alice).await.0,
+                ["to Alice alone", "to both, last", "to both"],
+                "{order:?}"
+            );
+            let frames = "SELECT count(*) FROM tributary.outbox
+                          WHERE kind = 'message.created' AND user_id = 'user_bob'";
+            let overtaken = i64::from(order == [0, 2, 1, 3] || order == [3, 2, 0, 1]);
+            assert_eq!(world.count(frames).await, 2 + overtaken, "{order:?}");
+        }
+    }
+}
+
+/// Bridges date events back to when the network had them: such a time says nothing of what the
+/// homeserver received.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_is_dated_back_takes_nothing_that_was_there() {
+    let (world, [_, bob]) = world_with_group().await;
+    let leave = member("!g", "$leave", &bob.matrix_user_id, "leave", "Bob");
+    let said = [
+        ago(text("!g", "$1", CAROL, "long before"), 120_000),
+        ago(text("!g", "$2", CAROL, "just before"), 5_000),
+    ];
+    world.push("1", &said).await;
+    world.push("2", &[said_ago(leave, 61_000)]).await;
+    assert_eq!(
+        seen(&world, &bob).await,
+        (vec!["just before".into(), "long before".into()], 2)
+    );
+}
+
+/// A customer's membership, in place of the one that event `replaced` has said.
+fn instead(id: &str, replaced: &str, customer: &world::Customer, membership: &str) -> Value {
+    let mut event = member("!g", id, &customer.matrix_user_id, membership, "Bob");
+    event["unsigned"]["replaces_state"] = json!(replaced);
+    event
+}
+
+/// What everybody sees, Bob's leave, which is held up, what is said behind it, and his return.
+fn held_up_while_he_is_away(bob: &world::Customer) -> [Value; 5] {
+    [
+        ago(text("!g", "$1", CAROL, "to both"), 40_000),
+        said_ago(instead("$leave", "$before", bob, "leave"), 30_000),
+        ago(text("!g", "$2", CAROL, "to Alice alone"), 29_000),
+        ago(instead("$join", "$leave", bob, "join"), 28_000),
+        ago(text("!g", "$3", CAROL, "welcome back"), 27_000),
+    ]
+}
+
+/// Who comes back before the push with their leave has come in seems to have done so before they left.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_while_the_leave_is_held_up_has_what_is_said_from_then_on() {
+    for order in [
+        [0, 1, 2, 3, 4],
+        [0, 1, 3, 2, 4],
+        [0, 1, 3, 4, 2],
+        [1, 0, 3, 4, 2],
+    ] {
+        let (world, [alice, bob]) = world_with_group().await;
+        let pushes = held_up_while_he_is_away(&bob);
+        for push in order {
+            let events = std::slice::from_ref(&pushes[push]);
+            world.push(&push.to_string(), events).await;
+        }
+        let of_both = ["welcome back", "to both"];
+        assert_eq!(seen(&world, &bob).await.0, of_both, "{order:?}");
+        // The second leave comes in before what seems to be the first one's time.
+        let leave = ago(instead("$again", "$join", &bob, "leave"), 20_000);
+        world.push("5", &[leave]).await;
+        let later = ago(text("!g", "$4", CAROL, "to Alice again"), 10_000);
+        world.push("6", &[later]).await;
+        assert_eq!(seen(&world, &bob).await.0, of_both, "{order:?}");
+        let of_alice = [
+            "to Alice again",
+            "welcome back",
+            "to Alice alone",
+            "to both",
+        ];
+        assert_eq!(seen(&world, &alice).await.0, of_alice, "{order:?}");
+    }
+}
+
+/// A room that is no portal any more ends them, and there is no leave to say when.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_was_taken_back_does_not_end_what_began_with_the_return() {
+    let (world, [_, bob]) = world_with_group().await;
+    for (n, event) in held_up_while_he_is_away(&bob).into_iter().enumerate() {
+        world.push(&n.to_string(), &[event]).await;
+    }
+    let mut conn = world.db.get().await.unwrap();
+    conn.batch_execute(
+        "UPDATE tributary.rooms SET kind = 'other', bridge_id = NULL, protocol_id = NULL, channel_id = NULL",
+    )
+    .await
+    .unwrap();
+    grants::sync(&mut conn, &["!g".to_owned()]).await.unwrap();
+    let open = "SELECT count(*) FROM tributary.room_grants WHERE until_at IS NULL";
+    assert_eq!(world.count(open).await, 0);
+    assert_eq!(seen(&world, &bob).await.0, ["welcome back", "to both"]);
+}
+
+/// What decides what is announced and what decides what is read are written down apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_announced_is_what_is_read() {
+    const UNTIL_TS: i64 = 1_790_000_000_000;
+    let (world, [_, bob]) = world_with_group().await;
+    // Received so many milliseconds behind the leave's time, and said so many.
+    let received = [
+        -60_001, -8_001, -8_000, -5_001, -5_000, -3_000, 0, 1, 30_000,
+    ];
+    let all = received
+        .iter()
+        .flat_map(|at| [-1, 0, 1].map(|ts| (*at, ts)));
+    let all: Vec<_> = all.collect();
+    let said = all.iter().enumerate();
+    let said = said.map(|(n, _)| text("!g", &format!("${n}"), CAROL, &n.to_string()));
+    world.push("1", &said.collect::<Vec<_>>()).await;
+    let mut conn = world.db.get().await.unwrap();
+    let received = |at: i64| format!("to_timestamp({UNTIL_TS} / 1000.0) + interval '1 ms' * {at}");
+    for (n, (at, ts)) in all.iter().enumerate() {
+        let sql = format!(
+            "UPDATE tributary.messages SET received_at = {}, origin_server_ts = {} WHERE event_id = '${n}'",
+            received(*at),
+            UNTIL_TS + ts
+        );
+        conn.batch_execute(&sql).await.unwrap();
+    }
+    // The leave came in so long behind its time. Of those that it covers by their receipt, so many were said too late.
+    for (until_at, knows_when, of_receipt, too_late) in [
+        (0, true, 6, 3),
+        (29_999, true, 7, 4),
+        (-3_000, true, 5, 4),
+        (29_999, false, 7, 0),
+    ] {
+        let until_ts = if knows_when {
+            UNTIL_TS.to_string()
+        } else {
+            "NULL".to_owned()
+        };
+        let sql = format!(
+            "UPDATE tributary.room_grants SET from_at = {}, until_at = {}, until_ts = {until_ts}
+             WHERE user_id = 'user_bob'",
+            received(-60_000),
+            received(until_at)
+        );
+        conn.batch_execute(&sql).await.unwrap();
+        let room = rooms::load(&conn, &["!g".to_owned()])
+            .await
+            .unwrap()
+            .remove("!g")
+            .unwrap();
+        let grant = room.grants.iter().find(|grant| !grant.is_open()).unwrap();
+        let covered = |(_, (at, ts)): &(usize, &(i64, i64))| {
+            let received_at = chrono::DateTime::from_timestamp_millis(UNTIL_TS + at).unwrap();
+            grant.covers(rooms::At::new(received_at, UNTIL_TS + ts))
+        };
+        let expected = all.iter().enumerate().filter(covered);
+        let expected: BTreeSet<_> = expected.map(|(n, _)| n.to_string()).collect();
+        let read: BTreeSet<_> = seen(&world, &bob).await.0.into_iter().collect();
+        assert_eq!(read, expected, "{until_at} {until_ts}");
+        assert_eq!(
+            read.len(),
+            of_receipt * 3 - too_late,
+            "{until_at} {until_ts}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn names_follow_the_state() {
     let (world, alice) = world_with_direct_chat().await;
@@ -274,7 +514,7 @@ async fn a_push_that_deadlocks_is_begun_again() {
             waiting("advisory").await;
             pause.batch_execute("ROLLBACK").await.unwrap();
         };
-        let (locked, ()) = tokio::join!(tributary::db::rooms::lock(&other, &room), go_on);
+        let (locked, ()) = tokio::join!(rooms::lock(&other, &room), go_on);
         locked.unwrap();
         other.batch_execute("COMMIT").await.unwrap();
     };
@@ -399,10 +639,7 @@ async fn what_was_said_while_no_customer_was_in_the_room_is_not_kept() {
     world
         .group("!g", "3001", &[&alice.matrix_user_id, CAROL, BOT])
         .await;
-    let aged = |mut event: serde_json::Value, seconds: i64| {
-        event["unsigned"] = json!({ "age": seconds * 1000 });
-        event
-    };
+    let aged = |event: Value, seconds: i64| ago(event, seconds * 1000);
     let of_alice = |id, membership| member("!g", id, &alice.matrix_user_id, membership, "Alice");
     world
         .push("1", &[aged(of_alice("$leave", "leave"), 60)])

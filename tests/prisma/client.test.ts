@@ -125,5 +125,14 @@ test("nobody else's are read, and who has left sees no more than they had receiv
   const until = "UPDATE tributary.room_grants SET until_at = $2 WHERE user_id = 'user_bob' AND room_id = $1";
   await sql(DATABASE, until, ["!group:lab.local", new Date(0)]);
   expect(await chats.messages("user_bob", group.id)).toEqual([]);
-  await sql(DATABASE, until, ["!group:lab.local", null]);
+  // A leave that came in a second behind the newest message, and was said after all of them, or before.
+  const late = `UPDATE tributary.room_grants SET until_ts = $2,
+      until_at = (SELECT max(received_at) + interval '1 second' FROM tributary.messages WHERE room_id = $1)
+    WHERE user_id = 'user_bob' AND room_id = $1`;
+  await sql(DATABASE, late, ["!group:lab.local", Date.now()]);
+  expect(await chats.messages("user_bob", group.id, undefined, 200)).toHaveLength(60);
+  await sql(DATABASE, late, ["!group:lab.local", 0]);
+  expect((await chats.messages("user_bob", group.id, undefined, 200)).length).toBeLessThan(60);
+  const open = "UPDATE tributary.room_grants SET until_at = NULL, until_ts = NULL WHERE user_id = 'user_bob' AND room_id = $1";
+  await sql(DATABASE, open, ["!group:lab.local"]);
 });

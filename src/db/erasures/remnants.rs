@@ -10,14 +10,20 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::db::{
-    Connection, media,
+    Connection,
+    grants::before_end,
+    media,
     state::{self, Person},
 };
 
-/// When the last one who holds something of room `$1` had left; null while somebody is in it,
-/// and when nobody holds anything.
-const ALL_LEFT: &str = "(SELECT CASE WHEN bool_and(g.until_at IS NOT NULL) THEN max(g.until_at) END
+/// When the last one who holds something of room `$1` had left, by the homeserver's clock where
+/// that is known; null while somebody is in it, and when nobody holds anything.
+const ALL_LEFT: &str = "(SELECT CASE WHEN bool_and(g.until_at IS NOT NULL)
+            THEN max(coalesce(to_timestamp(g.until_ts / 1000.0), g.until_at)) END
      FROM tributary.room_grants g WHERE g.room_id = $1)";
+
+/// Was event `s` received while grant `g` went on?
+const BY_THEN: &str = before_end!("s.received_at", "s.origin_server_ts");
 
 /// Deletes up to `most` state events, and lets names and pictures be again what they were
 /// before them.
@@ -36,7 +42,9 @@ pub async fn state(conn: &mut Connection, room_id: &str, most: i64) -> QueryResu
     let gone: Vec<Gone> = sql_query(format!(
         "DELETE FROM tributary.state_events WHERE room_id = $1 AND event_id IN (
              SELECT s.event_id FROM tributary.state_events s
-             WHERE s.room_id = $1 AND s.received_at > {ALL_LEFT} LIMIT $2)
+             WHERE s.room_id = $1 AND {ALL_LEFT} IS NOT NULL AND NOT EXISTS (
+                 SELECT 1 FROM tributary.room_grants g WHERE g.room_id = $1 AND {BY_THEN})
+             LIMIT $2)
          RETURNING type AS kind, state_key"
     ))
     .bind::<Text, _>(room_id)

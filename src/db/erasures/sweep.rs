@@ -12,23 +12,17 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use crate::db::{Connection, messages};
+use crate::db::{Connection, grants::covers, messages};
 
-/// May anybody still see what was received in this table's room at its time?
+/// May anybody still see what was received in this room at this time?
 macro_rules! held {
-    ($table:literal, $at:literal) => {
+    ($room_id:literal, $received_at:literal $(, $origin_server_ts:literal)?) => {
         concat!(
             "EXISTS (SELECT 1 FROM tributary.room_grants g WHERE g.room_id = ",
-            $table,
-            ".room_id AND (g.from_at IS NULL OR ",
-            $table,
-            ".",
-            $at,
-            " >= g.from_at) AND (g.until_at IS NULL OR ",
-            $table,
-            ".",
-            $at,
-            " <= g.until_at))"
+            $room_id,
+            " AND ",
+            covers!($received_at $(, $origin_server_ts)?),
+            ")"
         )
     };
 }
@@ -64,11 +58,11 @@ pub async fn messages(
 ) -> QueryResult<Looked> {
     sql_query(concat!(
         "WITH looked AS MATERIALIZED (
-             SELECT m.room_id, m.event_id, m.received_at FROM tributary.messages m
+             SELECT m.room_id, m.event_id, m.received_at, m.origin_server_ts FROM tributary.messages m
              WHERE m.room_id = $1 AND m.event_id > $2 ORDER BY m.event_id LIMIT $3
          ), unheld AS MATERIALIZED (
              SELECT l.event_id FROM looked l WHERE NOT ",
-        held!("l", "received_at"),
+        held!("l.room_id", "l.received_at", "l.origin_server_ts"),
         "), gone AS (
              DELETE FROM tributary.messages t USING unheld u
              WHERE t.room_id = $1 AND t.event_id = u.event_id
@@ -124,14 +118,14 @@ pub async fn relations(conn: &mut Connection, room_id: &str, most: i64) -> Query
              DELETE FROM tributary.message_versions v
              WHERE v.room_id = $1 AND v.event_id IN (
                  SELECT t.event_id FROM tributary.message_versions t WHERE t.room_id = $1 AND NOT ",
-        held!("t", "received_at"),
+        held!("t.room_id", "t.received_at", "t.origin_server_ts"),
         "        LIMIT $2)
              RETURNING v.event_id, v.target_event_id
          ), reactions AS (
              DELETE FROM tributary.reactions r
              WHERE r.room_id = $1 AND r.event_id IN (
                  SELECT t.event_id FROM tributary.reactions t WHERE t.room_id = $1 AND NOT ",
-        held!("t", "received_at"),
+        held!("t.room_id", "t.received_at", "t.origin_server_ts"),
         "        LIMIT $2)
              RETURNING r.target_event_id
          ), files AS (
@@ -172,7 +166,7 @@ pub async fn dead_letters(conn: &mut Connection, room_id: &str, most: i64) -> Qu
     let gone = sql_query(concat!(
         "DELETE FROM tributary.dead_letters WHERE id IN (
              SELECT l.id FROM tributary.dead_letters l WHERE l.room_id = $1 AND NOT ",
-        held!("l", "created_at"),
+        held!("l.room_id", "l.created_at"),
         "    LIMIT $2)"
     ))
     .bind::<Text, _>(room_id)

@@ -47,7 +47,7 @@ fn shown() -> String {
           JOIN tributary.conversation_access a
             ON a.conversation_id = m.conversation_id AND a.user_id = $1
           WHERE f.media_id = i.id AND m.deleted_at IS NULL AND ",
-        may_see!("m.received_at"),
+        may_see!("m.received_at", "m.origin_server_ts"),
         " AND (f.event_id = m.event_id OR EXISTS (
                  SELECT 1 FROM tributary.message_versions v
                  WHERE v.room_id = m.room_id AND v.event_id = f.event_id

@@ -34,7 +34,7 @@ macro_rules! visible_version {
         concat!(
             "v.sender = m.sender AND v.event_type = m.event_type AND v.content IS NOT NULL
          AND (v.event_id = v.target_event_id OR ",
-            may_see!("v.received_at"),
+            may_see!("v.received_at", "v.origin_server_ts"),
             ")"
         )
     };
@@ -43,7 +43,11 @@ pub(super) use visible_version;
 
 /// May viewer `a` see message `m`? Asked of one message after the other, in the order of the
 /// index: as a join it looks so rare to the planner that it sorts the whole conversation.
-const MAY_SEE_EACH: &str = concat!("(SELECT ", may_see!("m.received_at"), ")");
+const MAY_SEE_EACH: &str = concat!(
+    "(SELECT ",
+    may_see!("m.received_at", "m.origin_server_ts"),
+    ")"
+);
 
 /// What a message shows to viewer `a`, from `m`, [`OF_MESSAGE`] and its conversation `conv`.
 /// What most messages do not have is looked for only where it may be: a text has no file, say.
@@ -56,12 +60,12 @@ const COLUMNS: &str = concat!(
     CASE WHEN m.reply_to_event_id IS NOT NULL THEN (
          SELECT r.id FROM tributary.messages r
          WHERE r.room_id = m.room_id AND r.event_id = m.reply_to_event_id AND ",
-    may_see!("r.received_at"),
+    may_see!("r.received_at", "r.origin_server_ts"),
     ") END AS reply_to,
     CASE WHEN m.thread_root_event_id IS NOT NULL THEN (
          SELECT r.id FROM tributary.messages r
          WHERE r.room_id = m.room_id AND r.event_id = m.thread_root_event_id AND ",
-    may_see!("r.received_at"),
+    may_see!("r.received_at", "r.origin_server_ts"),
     ") END AS thread_root,
     CASE WHEN CASE WHEN old.version IS NULL THEN m.type ELSE old.type END
               NOT IN ('m.text', 'm.notice', 'm.emote') THEN (
@@ -82,7 +86,7 @@ const COLUMNS: &str = concat!(
                FROM (SELECT r.key, r.sender, min(r.origin_server_ts) AS first
                      FROM tributary.reactions r
                      WHERE r.room_id = m.room_id AND r.target_event_id = m.event_id AND ",
-    may_see!("r.received_at"),
+    may_see!("r.received_at", "r.origin_server_ts"),
     "                GROUP BY r.key, r.sender) AS s
                JOIN tributary.participants rp
                  ON rp.conversation_id = m.conversation_id AND rp.matrix_user_id = s.sender
@@ -112,7 +116,11 @@ macro_rules! old {
                 CASE WHEN v.event_id <> v.target_event_id THEN v.timestamp END AS edited_at
          FROM tributary.message_versions v
          WHERE m.edit_received_at IS NOT NULL AND NOT ",
-    may_see!("m.edit_received_at"),
+    may_see!(
+        "m.edit_received_at",
+        "(SELECT e.origin_server_ts FROM tributary.message_versions e
+          WHERE e.room_id = m.room_id AND e.event_id = m.edit_event_id)"
+    ),
     " AND v.room_id = m.room_id AND v.target_event_id = m.event_id AND ",
     visible_version!(),
     "    ORDER BY v.event_id = v.target_event_id, v.origin_server_ts DESC, v.event_id COLLATE \"C\" DESC
@@ -329,7 +337,7 @@ async fn versions_of(conn: &mut Connection, user_id: &str, id: Uuid) -> QueryRes
          JOIN tributary.message_versions v
            ON v.room_id = m.room_id AND v.target_event_id = m.event_id
          WHERE m.id = $2 AND ",
-        may_see!("m.received_at"),
+        may_see!("m.received_at", "m.origin_server_ts"),
         " AND ",
         visible_version!(),
         " ORDER BY v.event_id <> v.target_event_id, v.origin_server_ts, v.event_id COLLATE \"C\""

@@ -13,6 +13,7 @@ use super::avatar_url;
 use crate::{
     db::{
         Connection,
+        grants::{before_end, covers},
         statement::Keep as _,
         viewers::{IS_SELF, WAS, is_or, may_see},
     },
@@ -27,22 +28,24 @@ pub(super) const MAY_KNOW: &str = concat!(
                  JOIN tributary.room_members r ON r.room_id = g.room_id
                  WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
                    AND r.user_id = p.matrix_user_id
-                   AND (g.until_at IS NULL OR p.created_at <= g.until_at))
+                   AND ",
+    before_end!("p.created_at"),
+    ")
       OR a.has_left AND EXISTS (
                  SELECT 1 FROM tributary.former_people k
                  WHERE k.user_id = a.user_id AND k.conversation_id = a.conversation_id
                    AND k.participant_id = p.id)
       OR EXISTS (SELECT 1 FROM tributary.messages m
                  WHERE m.sender_id = p.id AND m.conversation_id = conv.id AND ",
-    may_see!("m.received_at"),
+    may_see!("m.received_at", "m.origin_server_ts"),
     ")
       OR p.has_spoken AND EXISTS (
                  SELECT 1 FROM tributary.room_grants g
                  JOIN tributary.reactions r ON r.room_id = g.room_id
                  WHERE g.user_id = a.user_id AND g.conversation_id = conv.id
-                   AND r.sender = p.matrix_user_id
-                   AND (g.from_at IS NULL OR r.received_at >= g.from_at)
-                   AND (g.until_at IS NULL OR r.received_at <= g.until_at)))"
+                   AND r.sender = p.matrix_user_id AND ",
+    covers!("r.received_at", "r.origin_server_ts"),
+    "))"
 );
 
 /// What participant `p` is called; where these are, [`WAS`] has to be.

@@ -243,6 +243,48 @@ async fn a_redacted_message_has_no_versions() {
     assert_eq!(count(&app.app.db, left).await, 0);
 }
 
+/// Said, and received by the homeserver, so many milliseconds ago.
+fn ago(mut event: Value, age: i64) -> Value {
+    event["origin_server_ts"] = json!(now() - age);
+    event["unsigned"]["age"] = json!(age);
+    event
+}
+
+/// Its receipt is counted back from when its push came in, which is too late.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_left_sees_what_it_was_when_the_leave_was_held_up() {
+    let app = shared_room().await;
+    let mut left = ago(leave(BOB), 30_000);
+    left["unsigned"]["age"] = json!(0);
+    app.push_events("1", &[ago(text(ROOM, GHOST, "$m", "one"), 40_000)])
+        .await;
+    app.push_events("2", &[left]).await;
+    let seen = position(&app, "user_bob").await;
+    let later = [
+        ago(edit(GHOST, "$e", "$m", "behind his back"), 29_000),
+        ago(reaction(FRIEND, "$r", "$m", "a"), 29_000),
+        ago(text(ROOM, GHOST, "$later", "two"), 29_000),
+    ];
+    app.push_events("3", &later).await;
+    assert_eq!(frames(&app, "user_bob", seen).await, [""; 0]);
+    for (user, body, reactions, versions) in [
+        ("user_alice", "behind his back", 1, 2),
+        ("user_bob", "one", 0, 0),
+    ] {
+        let shown = messages(&app, user).await.remove(0);
+        assert_eq!(shown["body"], body, "{user}");
+        assert_eq!(shown["editedAt"].is_null(), versions == 0, "{user}");
+        let found = shown["reactions"].as_array().unwrap().len();
+        assert_eq!(found, reactions, "{user}");
+        let whole = whole(&app, user, &shown).await;
+        assert_eq!(whole["content"]["body"], body, "{user}");
+        let found = whole["versions"].as_array().map_or(0, Vec::len);
+        assert_eq!(found, versions, "{user}");
+    }
+    assert_eq!(messages(&app, "user_alice").await.len(), 2);
+    assert_eq!(messages(&app, "user_bob").await.len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_had_left_sees_what_it_was() {
     let app = shared_room().await;

@@ -94,3 +94,34 @@ async fn what_it_was_follows_from_the_events_alone() {
         assert_eq!(views, &seen[0], "{:?}", ORDERS[n]);
     }
 }
+
+/// The push with the leave was held up, so its receipt is counted back from too late. What was
+/// said behind it comes with its right age, before it or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_behind_a_leave_that_was_held_up_is_not_what_it_was() {
+    let app = alice_and_bob().await;
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [2, 0, 1], [2, 1, 0]] {
+        let room = format!("!g{order:?}");
+        group(&app, &room).await;
+        let mut leave = aged(leave(&room), 30_000);
+        leave["unsigned"]["age"] = json!(0);
+        let pushes = [
+            named(&room, "1", "Grace", BEFORE)
+                .map(|event| aged(event, 31_000))
+                .to_vec(),
+            vec![leave],
+            named(&room, "2", "Quentin", LATER)
+                .map(|event| aged(event, 29_000))
+                .to_vec(),
+        ];
+        for push in order {
+            app.push_events(&format!("{room} {push}"), &pushes[push])
+                .await;
+        }
+        let of_alice = shown(&app, USER_A, &room).await;
+        assert_eq!(of_alice["title"], "Grace and others", "{order:?}");
+        assert_eq!(of_alice["pictures"], 1, "{order:?}");
+        let of_bob = shown(&app, USER_B, &room).await;
+        assert_eq!(of_bob["title"], "Quentin and others", "{order:?}");
+    }
+}

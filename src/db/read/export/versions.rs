@@ -23,14 +23,14 @@ const VISIBLE: &str = concat!(
      JOIN tributary.messages m ON m.room_id = v.room_id AND m.event_id = v.target_event_id
      JOIN tributary.conversation_access a ON a.conversation_id = m.conversation_id AND a.user_id = $1
      WHERE v.room_id = $2 AND ",
-    may_see!("m.received_at"),
+    may_see!("m.received_at", "m.origin_server_ts"),
     " AND ",
     visible_version!(),
     " AND (v.event_id <> v.target_event_id OR EXISTS (
          SELECT 1 FROM tributary.message_versions e
          WHERE e.room_id = v.room_id AND e.target_event_id = m.event_id AND e.event_id <> m.event_id
            AND e.sender = m.sender AND e.event_type = m.event_type AND e.content IS NOT NULL AND ",
-    may_see!("e.received_at"),
+    may_see!("e.received_at", "e.origin_server_ts"),
     "))"
 );
 

@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use diesel_async::SimpleAsyncConnection as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tributary::accounts::Push;
@@ -260,6 +261,40 @@ async fn of_an_account_nothing_is_left_but_what_is_told() {
         set(&["audit", "jobs", "outbox", "stream_positions"])
     );
     // Bob's is as it was.
+    assert_eq!(world.count("messages").await, 1);
+}
+
+/// The receipt of Bob's leave is too late: all that was said behind it seems to have come before.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_was_said_behind_a_leave_that_was_held_up_nothing_is_left() {
+    let world = lived_in().await;
+    let mut held_up = String::new();
+    for table in ["messages", "message_versions", "reactions", "state_events"] {
+        write!(
+            held_up,
+            "UPDATE tributary.{table} t SET origin_server_ts = g.until_ts + 1
+             FROM tributary.room_grants g WHERE g.room_id = t.room_id AND t.received_at > g.until_at;"
+        )
+        .unwrap();
+    }
+    // What has no time of its own is of when it was taken in, which is behind the leave.
+    for (table, room) in [
+        ("dead_letters", "t.room_id = g.room_id"),
+        ("participants", "t.conversation_id = g.conversation_id"),
+    ] {
+        write!(
+            held_up,
+            "UPDATE tributary.{table} t SET created_at = t.created_at + interval '30 seconds'
+             FROM tributary.room_grants g WHERE {room} AND t.created_at > g.until_at;"
+        )
+        .unwrap();
+    }
+    held_up += "UPDATE tributary.room_grants SET until_at = until_at + interval '30 seconds'";
+    let mut conn = world.database.pool().get().await.unwrap();
+    conn.batch_execute(&held_up).await.unwrap();
+    world.accounts.delete(USER_A, None).await.unwrap();
+    index(&world).await;
+    content_is_gone(&dump(&world));
     assert_eq!(world.count("messages").await, 1);
 }
 

@@ -132,6 +132,35 @@ async fn whoever_had_left_finds_what_it_was_for_them() {
     assert_eq!(found(&app, "user_alice", "platypus").await, ["$m"]);
 }
 
+/// The receipt of the leave is counted back from when its push came in, which is too late.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_behind_a_leave_that_was_held_up_is_not_found() {
+    let app = alice_and_bob().await;
+    let ago = |event_id: &str, body: &str, age: i64| {
+        let mut text = text_at(ROOM, GHOST, event_id, body, now() - age);
+        text["unsigned"]["age"] = json!(age);
+        text
+    };
+    let mut join = member(ROOM, BOB, "$join", "Bob");
+    join["unsigned"]["age"] = json!(0);
+    app.push_events("1", &[ago("$m", "platypus", 31_000), join])
+        .await;
+    let mut leave = member(ROOM, ALICE, "$leave", "Alice");
+    leave["content"]["membership"] = json!("leave");
+    leave["origin_server_ts"] = json!(now() - 30_000);
+    leave["unsigned"]["replaces_state"] = json!("$alice");
+    app.push_events("2", &[leave]).await;
+    app.push_events("3", &[ago("$later", "platypus", 29_000)])
+        .await;
+    for _ in 0..2 {
+        assert_eq!(found(&app, "user_alice", "platypus").await, ["$m"]);
+        let of_bob = found(&app, "user_bob", "platypus").await;
+        assert_eq!(of_bob, ["$later", "$m"]);
+        bury(&app).await;
+        index(&app).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_of_other_rules_is_made_anew() {
     let app = alice_and_bob().await;
