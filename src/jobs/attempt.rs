@@ -142,7 +142,7 @@ impl Attempt {
             .transaction(async |conn| {
                 // Before the job is locked: a step locks its own things first as well.
                 let after_commit = self.kind.handler.ended(conn, &self.job).await?;
-                let ended = jobs::end(conn, self.held, end).await?;
+                let ended = jobs::end(conn, self.held, end, self.kind.kept).await?;
                 if ended == Ended::LeaseLost {
                     return Err(diesel::result::Error::RollbackTransaction);
                 }

@@ -73,6 +73,8 @@ type Fetched = Result<Option<MessagesPage>, ClientError>;
 impl Handler for Backfill {
     const KIND: &'static str = "backfill";
 
+    const KEPT: &'static [&'static str] = Progress::TOLD;
+
     async fn run(&self, job: &Job, lease: &Lease) -> Outcome {
         let Ok(span) = serde_json::from_value::<Span>(job.payload.clone()) else {
             return Outcome::Failed {
@@ -89,7 +91,7 @@ impl Handler for Backfill {
         };
         // Progress that a later version wrote differently: from the start, which is safe.
         let progress: Progress = serde_json::from_value(job.progress.clone()).unwrap_or_default();
-        walk.is_resumed = progress.fetched > 0 || job.attempts > 0;
+        walk.is_resumed = progress.from.is_some() || job.attempts > 0;
         let walked = match self.begin(&walk, progress).await {
             Ok(Ok(progress)) => self.walk(&mut walk, progress).await,
             Ok(Err(outcome)) => return outcome,
@@ -136,7 +138,7 @@ impl Backfill {
         let met = walk.span.is_met_by(&known, self.ingest.clock.now());
         Ok(match met {
             Some(reason) => Err(done(reason)),
-            None => Ok(Progress::further(&known)),
+            None => Ok(progress.further(&known)),
         })
     }
 

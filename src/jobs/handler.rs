@@ -29,6 +29,10 @@ pub trait Handler: Send + Sync + 'static {
     /// `kind` in the job table.
     const KIND: &'static str;
 
+    /// What of a job's progress, by key, stays when it was asked for again while it ran
+    /// and begins anew: what people are told of it, nothing that leads the way.
+    const KEPT: &'static [&'static str] = &[];
+
     /// Does `job`, from where its progress says.
     fn run(&self, job: &Job, lease: &Lease) -> impl Future<Output = Outcome> + Send;
 
@@ -185,6 +189,7 @@ impl Handlers {
     pub fn with<H: Handler>(mut self, handler: H, limits: KindLimits) -> Self {
         let kind = Kind {
             handler: Arc::new(handler),
+            kept: H::KEPT,
             slots: Arc::new(Semaphore::new(limits.concurrency)),
             max_attempts: limits.max_attempts,
         };
@@ -196,6 +201,7 @@ impl Handlers {
 #[derive(Clone)]
 pub(super) struct Kind {
     pub(super) handler: Arc<dyn AnyHandler>,
+    pub(super) kept: &'static [&'static str],
     pub(super) slots: Arc<Semaphore>,
     pub(super) max_attempts: Option<u32>,
 }

@@ -32,12 +32,13 @@ pub enum End<'a> {
     Failed(&'a str),
 }
 
-/// The job ends; the audit says so.
+/// The job ends; the audit says so. If it was asked for again meanwhile, it begins anew:
+/// of its progress what is `kept` stays, by key.
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn end(mut conn: &Connection, held: Held, end: End<'_>) -> Result<Ended> {
+pub async fn end(mut conn: &Connection, held: Held, end: End<'_>, kept: &[&str]) -> Result<Ended> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bool)]
@@ -51,7 +52,10 @@ pub async fn end(mut conn: &Connection, held: Held, end: End<'_>) -> Result<Ende
         "WITH j AS (
             UPDATE tributary.jobs SET
                 state = CASE WHEN again THEN 'queued' ELSE $3 END,
-                progress = CASE WHEN again THEN '{{}}' ELSE progress END,
+                progress = CASE WHEN again THEN coalesce((
+                    SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(progress) p
+                    WHERE p.key = ANY($6)
+                ), '{{}}') ELSE progress END,
                 run_at = CASE WHEN again THEN now() ELSE run_at END,
                 attempts = CASE WHEN again THEN 0 ELSE attempts END,
                 reason = CASE WHEN again THEN NULL ELSE $4 END,
@@ -76,6 +80,7 @@ pub async fn end(mut conn: &Connection, held: Held, end: End<'_>) -> Result<Ende
     .bind::<Text, _>(state.as_str())
     .bind::<Nullable<Text>, _>(reason.map(storable))
     .bind::<Nullable<Text>, _>(error.map(storable))
+    .bind::<Array<Text>, _>(kept)
     .get_result(&mut conn)
     .await
     .optional()?;

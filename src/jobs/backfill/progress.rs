@@ -80,6 +80,12 @@ pub struct Left {
 }
 
 impl Progress {
+    /// What it tells people, by key, of all walks of a job: the messages that the first one
+    /// has stored are still there when a second one finds nothing to do. Events count as
+    /// often as they are read: "0 events, 300 new messages" would be true of no walk, and
+    /// the second goes on where the first has ended, unless all has to be read again.
+    pub(super) const TOLD: &'static [&'static str] = &["fetched", "stored", "oldestAt"];
+
     /// A walk that begins at the newest event.
     #[must_use]
     pub(super) fn begun() -> Self {
@@ -89,10 +95,12 @@ impl Progress {
         }
     }
 
-    /// A walk that goes on from where another one ended.
+    /// The work goes on from where another walk ended.
     #[must_use]
-    pub(super) fn further(walk: &Walk) -> Self {
+    pub(super) fn further(&self, walk: &Walk) -> Self {
         Self {
+            fetched: self.fetched,
+            stored: self.stored,
             from: walk.token.clone(),
             messages: u64::try_from(walk.token_messages).unwrap_or(0),
             oldest_at: walk.oldest_at.map(rfc3339),
@@ -213,11 +221,13 @@ mod tests {
             (over.token.as_deref(), over.token_messages, over.messages),
             (Some("t1"), 400, 450)
         );
-        let further = Progress::further(&over);
+        let further = mixed.further(&over);
         assert_eq!(
             (further.from.as_deref(), further.messages),
             (Some("t1"), 400)
         );
+        // It is the same work.
+        assert_eq!(further.fetched, mixed.fetched);
     }
 
     #[test]

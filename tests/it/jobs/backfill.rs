@@ -125,6 +125,47 @@ async fn whoever_takes_over_fetches_what_was_on_its_way_as_one_page() {
     assert_eq!(history.asked(), ["b old.7"]);
 }
 
+/// What the first walk has read and stored is told as before; the second one begins anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_while_it_runs_takes_back_nothing_that_was_told() {
+    let (world, history) = world().await;
+    let homeserver = history.serve().await;
+    let _jobs = walking::start(&world, &homeserver);
+    // How far another asker wants it to go when this one's walk has its first page in hand.
+    let walk = async |max, then| {
+        let mut holder = world.db.get().await.unwrap();
+        let hold = "BEGIN; LOCK TABLE tributary.messages IN EXCLUSIVE MODE";
+        holder.batch_execute(hold).await.unwrap();
+        let ask = async |max| walking::ask(&world, "backfill", ROOM, span(30, max)).await;
+        let id = ask(max).await;
+        eventually("it was not begun", async || {
+            (!history.asked().is_empty()).then_some(())
+        })
+        .await;
+        assert_eq!(ask(then).await, id);
+        assert!(walking::job(&world, id).await.again);
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        let job = walking::ended(&world, id).await;
+        let told = ["fetched", "stored", "oldestAt"].map(|key| job.progress[key].clone());
+        (job.reason.unwrap(), told, history.asked())
+    };
+    // No further: there is nothing left to do.
+    let (reason, [fetched, stored, oldest], _) = walk(3, 3).await;
+    assert_eq!(
+        (reason.as_str(), fetched, stored),
+        ("messages", json!(3), json!(3))
+    );
+    assert!(oldest.is_string());
+    // Further: the page of which something was left out is read a second time.
+    let (reason, [fetched, stored, further], asked) = walk(8, 100).await;
+    assert_eq!((reason.as_str(), stored), ("start", json!(9)));
+    assert_eq!(
+        (fetched, asked.last()),
+        (json!(8 + 7), Some(&"b old.2".to_owned()))
+    );
+    assert!(further.as_str() < oldest.as_str(), "{further} {oldest}");
+}
+
 /// What was received before somebody came back is not theirs, and was not kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_gains_access_has_the_room_walked_again() {

@@ -19,6 +19,8 @@ use super::{KIND, empty, enqueue, get, job, nobodys};
 
 const LEASE: Duration = Duration::from_mins(1);
 const GONE: Duration = Duration::ZERO;
+/// What stays of a job's progress when it goes once more.
+const KEPT: &[&str] = &["stored"];
 
 async fn claim(conn: &Connection, limit: i32, lease: Duration) -> Vec<(Held, Job)> {
     let owner = new_id();
@@ -207,7 +209,9 @@ async fn whose_a_job_was_is_forgotten_when_it_ends() {
     let claimed = claim(&conn, 2, LEASE).await;
     jobs::enqueue(&conn, &wanted[1..2]).await.unwrap();
     for (held, _) in claimed {
-        jobs::end(&conn, held, End::Done("days")).await.unwrap();
+        jobs::end(&conn, held, End::Done("days"), KEPT)
+            .await
+            .unwrap();
     }
     assert!(jobs::cancel(&conn, asked[2].id).await.unwrap());
     let off = &["off".to_owned()];
@@ -237,11 +241,15 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
     assert!(!jobs::release(&conn, dead).await.unwrap());
     assert!(!jobs::wait(&conn, dead, LEASE, "dead").await.unwrap());
     assert_eq!(
-        jobs::end(&conn, dead, End::Done("dead")).await.unwrap(),
+        jobs::end(&conn, dead, End::Done("dead"), KEPT)
+            .await
+            .unwrap(),
         Ended::LeaseLost
     );
     assert_eq!(
-        jobs::end(&conn, dead, End::Failed("dead")).await.unwrap(),
+        jobs::end(&conn, dead, End::Failed("dead"), KEPT)
+            .await
+            .unwrap(),
         Ended::LeaseLost
     );
 
@@ -252,7 +260,9 @@ async fn an_expired_lease_is_taken_over_before_what_is_due() {
             .unwrap()
     );
     assert_eq!(
-        jobs::end(&conn, alive, End::Done("days")).await.unwrap(),
+        jobs::end(&conn, alive, End::Done("days"), KEPT)
+            .await
+            .unwrap(),
         Ended::ForGood
     );
     let row = get(&pool, id).await;
@@ -346,7 +356,7 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
     for end in [JobState::Done, JobState::Failed] {
         let (held, _) = claim_one(&conn).await;
         assert!(
-            jobs::progress(&conn, held, &json!({"step": 1}))
+            jobs::progress(&conn, held, &json!({"step": 1, "stored": 7}))
                 .await
                 .unwrap()
         );
@@ -356,8 +366,8 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
         assert_eq!((asked.id, asked.created), (id, false));
         assert!(get(&pool, id).await.again);
         let ended = match end {
-            JobState::Done => jobs::end(&conn, held, End::Done("days")).await,
-            _ => jobs::end(&conn, held, End::Failed("no")).await,
+            JobState::Done => jobs::end(&conn, held, End::Done("days"), KEPT).await,
+            _ => jobs::end(&conn, held, End::Failed("no"), KEPT).await,
         };
         assert_eq!(ended.unwrap(), Ended::Again);
         let row = get(&pool, id).await;
@@ -365,12 +375,15 @@ async fn what_is_asked_for_while_it_runs_goes_once_more() {
             (row.state, row.again, row.attempts),
             (JobState::Queued, false, 0)
         );
-        assert_eq!((row.progress, row.payload), (empty(), json!({"days": 90})));
+        assert_eq!(row.progress, json!({"stored": 7}));
+        assert_eq!(row.payload, json!({"days": 90}));
         assert_eq!((row.reason, row.finished_at), (None, None));
     }
     let (held, _) = claim_one(&conn).await;
     assert_eq!(
-        jobs::end(&conn, held, End::Failed("no \0")).await.unwrap(),
+        jobs::end(&conn, held, End::Failed("no \0"), KEPT)
+            .await
+            .unwrap(),
         Ended::ForGood
     );
     let row = get(&pool, id).await;

@@ -14,6 +14,7 @@ use tributary::{
     },
     matrix::client::{CallLimits, Homeserver},
 };
+use uuid::Uuid;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::path_regex};
 
 use super::{eventually, world::World};
@@ -62,6 +63,17 @@ pub(crate) async fn done(
     room_id: &str,
     payload: Map<String, Value>,
 ) -> Job {
+    let id = ask(world, kind, room_id, payload).await;
+    ended(world, id).await
+}
+
+/// Queues a job, or widens the one that is active.
+pub(crate) async fn ask(
+    world: &World,
+    kind: &'static str,
+    room_id: &str,
+    payload: Map<String, Value>,
+) -> Uuid {
     let job = NewJob {
         kind,
         key: room_id.to_owned(),
@@ -70,9 +82,20 @@ pub(crate) async fn done(
     let conn = world.db.get().await.unwrap();
     let id = jobs::enqueue(&conn, &[job]).await.unwrap()[0].id;
     world.ingest.jobs.notify_one();
+    id
+}
+
+/// A job as it is now.
+pub(crate) async fn job(world: &World, id: Uuid) -> Job {
+    let conn = world.db.get().await.unwrap();
+    jobs::get(&conn, id).await.unwrap().unwrap()
+}
+
+/// Waits until a job is done.
+pub(crate) async fn ended(world: &World, id: Uuid) -> Job {
     eventually("the job is not done", async || {
-        let job = jobs::get(&conn, id).await.unwrap();
-        job.filter(|job| job.state == JobState::Done)
+        let job = job(world, id).await;
+        (job.state == JobState::Done).then_some(job)
     })
     .await
 }

@@ -329,7 +329,7 @@ async fn a_job_that_ends_while_it_is_called_off_has_one_end() {
             owner,
         };
         let (ended, answer) = tokio::join!(
-            jobs::end(&conn, held, jobs::End::Done("start")),
+            jobs::end(&conn, held, jobs::End::Done("start"), &[]),
             cancel(&app, &jobs[0]["id"])
         );
         let path = format!("{PATH}/{}", jobs[0]["id"].as_str().unwrap());
