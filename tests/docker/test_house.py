@@ -247,6 +247,7 @@ class WayBack(unittest.TestCase):
         self.refuse_what_is_broken(newest)
         done = self.backup("restore", "newest")
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.copy_nothing_again()
         house.start_synapse()
         house.start_tributary()
         house.start_bridge()
@@ -336,6 +337,19 @@ class WayBack(unittest.TestCase):
         self.assertFalse((house.dir / "data" / "synapse" / "media").exists())
         tables = house_psql("synapse", "synapse-database", "synapse")("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         self.assertEqual(tables.stdout.strip(), "0")
+
+    def copy_nothing_again(self) -> None:
+        """What was restored is as old as its copy: the next backup has no media to copy."""
+        def copies() -> dict[Path, int]:
+            found = (self.backups / "media").rglob("*")
+            # What is copied is another file.
+            return {file: file.stat().st_ino for file in found if file.is_file()}
+
+        before = copies()
+        self.assertTrue(before)
+        done = self.backup("once")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(copies(), before)
 
     def test_what_cannot_be_packed_is_said(self) -> None:
         failed = self.backup("once", BACKUP_FILES=f"{house.dir}/config {house.dir}/gone")
