@@ -92,7 +92,6 @@ class Reader:
             self._at = len(self.log) - 1
             if self.log and self._dice.random() < OFTEN_BACK:
                 self._at = self._dice.randrange(max(-1, self._at - BACK), self._at + 1)
-                self.resumed_back += 1
             self._connection(self._dice.uniform(*LASTS), None)
 
     def _connection(self, seconds: float, head: int | None) -> None:
@@ -104,6 +103,7 @@ class Reader:
             time.sleep(0.1)
             return
         self.connections += 1
+        self.resumed_back += self._at < len(self.log) - 1
         until = time.monotonic() + seconds
         try:
             while (left := until - time.monotonic()) > 0 and (head is None or self.head < head):
