@@ -71,6 +71,7 @@ pub(super) async fn serve(
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection broke");
                 }
+                watch.ended();
                 return;
             }
             () = overdue.as_mut() => {

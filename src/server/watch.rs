@@ -148,6 +148,12 @@ impl Watch {
         .await;
     }
 
+    /// The connection has ended, or whoever upgraded it has its stream, and with it this watch. They are
+    /// not to keep what is left of the task that served it as well.
+    pub(super) fn ended(&self) {
+        self.waker.take();
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         let of_phase = match state.phase {
@@ -179,7 +185,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, task::Context, time::Duration};
 
     use super::*;
 
@@ -264,6 +270,25 @@ mod tests {
         let giving_up = async { watch.give_up() };
         let both = async { tokio::join!(overdue, giving_up) };
         tokio::time::timeout(TIMEOUTS.stop, both).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_keeps_nobody_who_waited() {
+        struct Task;
+        impl futures_util::task::ArcWake for Task {
+            fn wake_by_ref(_: &Arc<Self>) {}
+        }
+        let (watch, _) = watch();
+        let task = Arc::new(Task);
+        {
+            let waker = futures_util::task::waker(Arc::clone(&task));
+            let mut overdue = pin!(watch.overdue());
+            let polled = overdue.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        assert_eq!(Arc::strong_count(&task), 2);
+        watch.ended();
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 
     #[test]

@@ -5,16 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
+use super::inbox::Inbox;
 use crate::{
     db::stream::{Entry, Head},
     model::transient::Transient,
 };
-
-/// Typing and receipts that may wait for a socket before the oldest is dropped.
-const TRANSIENTS_WAITING: usize = 64;
 
 /// Of a viewer not more frames are kept at hand, however many one commit brings: a socket
 /// takes no more at once.
@@ -33,10 +31,11 @@ struct Inner {
     sessions: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Viewer {
     head: watch::Sender<Tip>,
-    transients: broadcast::Sender<Arc<Transient>>,
+    /// One of each listener.
+    inboxes: Vec<Arc<Inbox>>,
 }
 
 /// How far a viewer's stream goes, as far as is known.
@@ -71,18 +70,18 @@ pub(super) enum Hint {
 /// One listener's end. The viewer is forgotten with the last of them.
 #[derive(Debug)]
 pub struct Subscription {
-    // First, so that it is dropped while `head` still counts as a receiver.
-    forget: Forget,
     /// The last known position; changes when the stream goes on.
     pub head: watch::Receiver<Tip>,
     /// Typing and receipts.
-    pub transients: broadcast::Receiver<Arc<Transient>>,
+    pub transients: Arc<Inbox>,
+    forget: Forget,
 }
 
 #[derive(Debug)]
 struct Forget {
     feed: Feed,
     user_id: String,
+    inbox: Arc<Inbox>,
 }
 
 impl Feed {
@@ -104,17 +103,17 @@ impl Feed {
     #[must_use]
     pub fn subscribe(&self, user_id: &str) -> Subscription {
         let mut viewers = self.viewers();
-        let viewer = viewers.entry(user_id.to_owned()).or_insert_with(|| Viewer {
-            head: watch::Sender::default(),
-            transients: broadcast::Sender::new(TRANSIENTS_WAITING),
-        });
+        let viewer = viewers.entry(user_id.to_owned()).or_default();
+        let inbox = Arc::<Inbox>::default();
+        viewer.inboxes.push(Arc::clone(&inbox));
         Subscription {
+            head: viewer.head.subscribe(),
+            transients: Arc::clone(&inbox),
             forget: Forget {
                 feed: self.clone(),
                 user_id: user_id.to_owned(),
+                inbox,
             },
-            head: viewer.head.subscribe(),
-            transients: viewer.transients.subscribe(),
         }
     }
 
@@ -190,8 +189,9 @@ impl Feed {
             .iter()
             .filter_map(|user_id| viewers.get(user_id))
         {
-            // Nobody listening is no error: it is worth nothing later.
-            let _ = viewer.transients.send(Arc::clone(transient));
+            for inbox in &viewer.inboxes {
+                inbox.put(Arc::clone(transient));
+            }
         }
     }
 
@@ -222,12 +222,13 @@ impl Subscription {
 impl Drop for Forget {
     fn drop(&mut self) {
         let mut viewers = self.feed.viewers();
-        // This listener's receivers are dropped after this: the last one counts one.
-        if viewers
-            .get(&self.user_id)
-            .is_some_and(|viewer| viewer.head.receiver_count() <= 1)
-        {
-            viewers.remove(&self.user_id);
+        if let Some(viewer) = viewers.get_mut(&self.user_id) {
+            viewer
+                .inboxes
+                .retain(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
+            if viewer.inboxes.is_empty() {
+                viewers.remove(&self.user_id);
+            }
         }
     }
 }

@@ -6,9 +6,11 @@
 
 pub mod cursor;
 mod feed;
+mod inbox;
 mod relay;
 
 pub use self::{
     feed::{Feed, Subscription},
+    inbox::Inbox,
     relay::Relay,
 };

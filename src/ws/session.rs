@@ -7,10 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::Message;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::{
@@ -190,7 +187,7 @@ impl Session {
                     self.pulled(&pulled);
                 }
                 Ok(()) = self.subscription.head.changed() => {}
-                transient = self.subscription.transients.recv() => self.pass(transient),
+                transient = self.subscription.transients.take() => self.pass(&transient),
                 () = sleep_until(wake_at) => {}
             }
         }
@@ -312,9 +309,8 @@ impl Session {
     }
 
     /// Typing and receipts are worth something now or never.
-    fn pass(&mut self, transient: Result<Arc<Transient>, RecvError>) {
-        if let Ok(transient) = transient
-            && self.live_at.is_none()
+    fn pass(&mut self, transient: &Transient) {
+        if self.live_at.is_none()
             // What was rendered a moment ago and is not handed over yet is no backlog.
             && !self.wire.is_blocked()
             && !self.wire.paused
