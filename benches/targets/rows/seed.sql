@@ -20,5 +20,5 @@ FROM (SELECT n, 'see you at ' || md5(n::text) || ', did they answer?' AS body,
              now() - interval '2 years' * (1 - n::float8 / $messages) - interval '1 day' AS at
       FROM generate_series(1, $messages) AS n) AS m
 JOIN chats c ON c.n = m.n % (SELECT count(*) FROM chats);
-UPDATE tributary.search_progress SET after_id = NULL;
+UPDATE tributary.search_progress SET after_id = '00000000-0000-0000-0000-000000000000';
 SET session_replication_role = origin;
