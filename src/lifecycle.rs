@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::doors::Doors;
+use self::{awaited::Wait, doors::Doors};
 use crate::{
     api,
     app::{App, Identity},
@@ -145,11 +145,16 @@ fn open(config: &Config, urls: &Urls) -> anyhow::Result<Database> {
 /// Waits until there is a database to serve from, and makes it one.
 async fn prepare(app: &App, urls: &Urls) -> anyhow::Result<()> {
     let config = &app.config.database;
+    let mut wait = Wait::for_more();
     loop {
         awaited::database(config, urls).await?;
         match make_ready(app, urls).await {
-            Err(error) if awaited::is_away(config, urls).await => {
-                tracing::warn!("the database went away during the start: {error:#}");
+            // It may be back at the second look, or have room for one connection only.
+            Err(error) if db::is_away(&error) || awaited::is_away(config, urls).await => {
+                if let Some(reason) = wait.news(format!("{error:#}")) {
+                    tracing::warn!("the database went away during the start: {reason}");
+                }
+                wait.pause().await;
             }
             done => return done,
         }

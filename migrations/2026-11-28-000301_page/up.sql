@@ -1,2 +1,2 @@
 -- messages_covering has the same keys.
-DROP INDEX CONCURRENTLY tributary.messages_page;
+DROP INDEX CONCURRENTLY IF EXISTS tributary.messages_page;

@@ -1,2 +1,2 @@
 -- jobs_ended and jobs_backfills are looked at instead.
-DROP INDEX CONCURRENTLY tributary.jobs_finished;
+DROP INDEX CONCURRENTLY IF EXISTS tributary.jobs_finished;

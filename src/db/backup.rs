@@ -14,7 +14,11 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl as _, SimpleAsyncConnection
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{Connection, Database, Error, connect::Connector, migrate::MIGRATIONS};
+use super::{
+    Connection, Database, Error,
+    connect::{Connector, Trouble},
+    migrate::MIGRATIONS,
+};
 use crate::model::media::{ContentHash, StoredObject};
 
 /// A moment of the database, as long as it is held.
@@ -43,9 +47,8 @@ struct Facts {
 }
 
 async fn connect(url: &SecretString) -> Result<Connection, Error> {
-    let connector = Connector::new(url).map_err(|error| Error::Connect(error.to_string()))?;
-    let connected = connector.connect().await;
-    connected.map_err(|error| Error::Connect(error.to_string()))
+    let connector = Connector::new(url).map_err(Trouble::lasting)?;
+    Ok(connector.connect().await?)
 }
 
 impl Snapshot {

@@ -176,7 +176,7 @@ pub async fn time(conn: &mut Connection) -> QueryResult<DateTime<Utc>> {
 pub async fn has_own_sessions(url: &SecretString) -> Result<bool, String> {
     let connector = Connector::new(url).map_err(|why| why.to_string())?;
     match tokio::time::timeout(PATIENCE, connector.has_own_sessions()).await {
-        Ok(asked) => asked,
+        Ok(asked) => asked.map_err(|error| error.to_string()),
         Err(_) => Err("no answer in time".to_owned()),
     }
 }

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use diesel::migration::MigrationSource;
-use diesel_async::{AsyncMigrationHarness, RunQueryDsl as _};
+use diesel_async::{
+    AsyncMigrationHarness, RunQueryDsl as _, pooled_connection::PoolableConnection as _,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use secrecy::SecretString;
 use tokio_postgres::config::Host;
 
-use super::{Connection, connect::Connector};
+use super::{
+    Connection,
+    connect::{Connector, Trouble},
+    pool,
+};
 use crate::config::postgres_url::PostgresUrl;
 
 /// Every migration, in order.
@@ -45,14 +51,10 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
     let connector = Connector::new(url)?;
     let unreachable = || format!("could not connect to the database{}", place(url));
     let has_own_sessions = connector.has_own_sessions().await;
-    if !has_own_sessions
-        .map_err(anyhow::Error::msg)
-        .with_context(unreachable)?
-    {
+    if !has_own_sessions.with_context(unreachable)? {
         return Err(Pooled.into());
     }
-    let connected = connector.connect().await.map_err(anyhow::Error::from);
-    let mut conn = connected.with_context(unreachable)?;
+    let mut conn = connector.connect().await.with_context(unreachable)?;
     take_turn(&mut conn).await?;
     // Diesel names its bookkeeping without a schema. A role called `tributary`
     // would look for it in the schema of that name once there is one.
@@ -123,43 +125,65 @@ async fn drop_unfinished(conn: &mut Connection) -> anyhow::Result<()> {
 async fn run(mut conn: Connection) -> anyhow::Result<(Vec<String>, Connection)> {
     let (mut applied, mut tries) = (Vec::new(), 1);
     loop {
-        let mut harness = AsyncMigrationHarness::new(conn);
-        let next = next_is_in_transaction(&mut harness)?;
-        conn = harness.into_inner();
+        let (next, kept) = work(conn, next_is_in_transaction);
+        conn = kept;
+        let next = next.map_err(|error| trouble(error.as_ref(), &mut conn))?;
         let Some(is_in_transaction) = next else {
             return Ok((applied, conn));
         };
-        // What is in no transaction locks nobody out while it waits.
         let patience = if is_in_transaction {
             LOCK_PATIENCE
         } else {
+            // One that broke off just now would be taken for the index that is wanted.
+            drop_unfinished(&mut conn).await?;
+            // What is in no transaction locks nobody out while it waits.
             "0"
         };
         diesel::sql_query(format!("SET lock_timeout = '{patience}'"))
             .execute(&mut conn)
             .await?;
-        let mut harness = AsyncMigrationHarness::new(conn);
-        match harness.run_next_migration(MIGRATIONS) {
-            Ok(version) => applied.push(version.to_string()),
+        let (done, kept) = work(conn, |harness| {
+            let version = harness.run_next_migration(MIGRATIONS)?;
+            Ok(version.to_string())
+        });
+        conn = kept;
+        match done {
+            Ok(version) => applied.push(version),
             Err(error) if tries < TRIES && has_to_wait(error.as_ref()) => {
                 tracing::warn!(tries, "a migration waits for a lock that others hold");
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(anyhow::Error::from_boxed(error)),
+            Err(error) => return Err(trouble(error.as_ref(), &mut conn).into()),
         }
-        conn = harness.into_inner();
     }
+}
+
+/// Lets diesel do something with a connection that blocks the thread.
+fn work<T>(
+    conn: Connection,
+    what: impl FnOnce(&mut AsyncMigrationHarness<Connection>) -> diesel::migration::Result<T>,
+) -> (diesel::migration::Result<T>, Connection) {
+    let mut harness = AsyncMigrationHarness::new(conn);
+    (what(&mut harness), harness.into_inner())
 }
 
 /// Whether the next migration is applied in a transaction; none when all are applied.
 fn next_is_in_transaction(
     harness: &mut AsyncMigrationHarness<Connection>,
-) -> anyhow::Result<Option<bool>> {
-    let pending = harness.pending_migrations(MIGRATIONS);
-    let pending = pending.map_err(anyhow::Error::from_boxed)?;
-    let next = pending.into_iter().next();
+) -> diesel::migration::Result<Option<bool>> {
+    let next = harness.pending_migrations(MIGRATIONS)?.into_iter().next();
     Ok(next.map(|migration| migration.metadata().run_in_transaction()))
+}
+
+/// What went wrong in a migration, of which diesel keeps the words: a connection that was lost
+/// meanwhile is known by itself.
+fn trouble(error: &(dyn std::error::Error + 'static), conn: &mut Connection) -> Trouble {
+    if conn.is_broken() || pool::says_that_it_passes(&error.to_string()) {
+        Trouble::passing(error)
+    } else {
+        Trouble::lasting(error)
+    }
 }
 
 /// Whether others hold what it wants, or wait for what it holds. Diesel tells no SQLSTATE; in

@@ -67,9 +67,9 @@ pub mod walks;
 pub mod webhook_deliveries;
 
 pub use self::{
-    connect::{Unreachable, reach},
+    connect::{Trouble, Unreachable, reach},
     migrate::migrate,
-    pool::{Connection, Database, Error, Occupancy, Pooled, Prepared, commit},
+    pool::{Connection, Database, Error, Occupancy, Pooled, Prepared, commit, is_away},
 };
 
 /// Why a statement failed, for the rooms that do not know diesel.

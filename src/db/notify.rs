@@ -5,7 +5,11 @@ use diesel_async::RunQueryDsl as _;
 use futures_util::StreamExt as _;
 use secrecy::SecretString;
 
-use super::{Connection, Error, connect::Connector, statement::Keep as _};
+use super::{
+    Connection, Error,
+    connect::{Connector, Trouble},
+    statement::Keep as _,
+};
 
 /// The channel of all replicas.
 const CHANNEL: &str = "tributary";
@@ -33,11 +37,8 @@ pub async fn send(conn: &mut Connection, payload: &str) -> Result<(), Error> {
 ///
 /// When it cannot connect, or no longer.
 pub async fn listen(url: &SecretString, mut heard: impl FnMut(&str)) -> Result<(), Error> {
-    let connector = Connector::new(url).map_err(|error| Error::Connect(error.to_string()))?;
-    let mut conn = connector
-        .connect()
-        .await
-        .map_err(|error| Error::Connect(error.to_string()))?;
+    let connector = Connector::new(url).map_err(Trouble::lasting)?;
+    let mut conn = connector.connect().await?;
     sql_query(format!("LISTEN {CHANNEL}"))
         .execute(&mut conn)
         .await?;

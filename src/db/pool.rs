@@ -13,24 +13,31 @@ use deadpool::{
 use diesel::result::DatabaseErrorKind;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _, TransactionManager as _,
-    pooled_connection::{PoolError, PoolableConnection as _},
+    pooled_connection::PoolableConnection as _,
 };
 use futures_util::FutureExt as _;
 use secrecy::SecretString;
 
 #[cfg(doc)]
 use super::plans;
-use super::{connect::Connector, plans::STEADY, prepared, rooms};
+use super::{
+    connect::{Connector, Trouble},
+    plans::STEADY,
+    prepared, rooms,
+};
 use crate::meters::{Timer, meters};
 
-/// What Postgres says when it is going, coming, or busy.
-const PASSING: [&str; 6] = [
+/// What Postgres says when it is going, coming, busy, or full.
+const PASSING: [&str; 9] = [
     "terminating connection",
     "the database system is",
     "not currently accepting connections",
     TIMEOUT,
     "canceling statement due to conflict with recovery",
     DEADLOCK,
+    "too many connections",
+    "remaining connection slots",
+    "No space left on device",
 ];
 
 /// What Postgres says to a statement that took longer than it may.
@@ -210,13 +217,16 @@ impl DerefMut for Pooled {
 pub enum Error {
     /// No connection was to be had.
     #[error("no connection to the database: {0}")]
-    Pool(#[from] PoolError),
-    /// No connection in time.
-    #[error("no connection to the database: {0}")]
-    Connect(String),
+    Connect(Trouble),
     /// A statement failed.
     #[error("a statement failed: {0}")]
     Query(#[from] diesel::result::Error),
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::Connect(trouble)
+    }
 }
 
 impl Error {
@@ -225,7 +235,7 @@ impl Error {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Pool(_) | Self::Connect(_) => true,
+            Self::Connect(_) => true,
             Self::Query(error) => is_passing(error),
         }
     }
@@ -251,6 +261,33 @@ impl Error {
     }
 }
 
+/// Whether it was for want of the database that something failed, so that the same may work
+/// later; and not that anything was refused.
+#[must_use]
+pub fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let trouble = match cause.downcast_ref() {
+            Some(Error::Connect(trouble)) => Some(trouble),
+            _ => cause.downcast_ref(),
+        };
+        trouble.is_some_and(Trouble::is_away) || cause.downcast_ref().is_some_and(is_passing)
+    })
+}
+
+/// The same of a connection that was to be had.
+pub(super) fn trouble(error: &diesel::result::Error) -> Trouble {
+    if is_passing(error) {
+        Trouble::passing(error)
+    } else {
+        Trouble::lasting(error)
+    }
+}
+
+/// Whether Postgres says that it is going, coming, busy or full.
+pub(super) fn says_that_it_passes(said: &str) -> bool {
+    PASSING.iter().any(|words| said.contains(words))
+}
+
 /// diesel keeps no SQLSTATE: what the server said while it went away is known by
 /// its words, and a connection that is gone by the kind.
 fn is_passing(error: &diesel::result::Error) -> bool {
@@ -263,7 +300,7 @@ fn is_passing(error: &diesel::result::Error) -> bool {
                     | DatabaseErrorKind::UnableToSendCommand
                     | DatabaseErrorKind::ReadOnlyTransaction
                     | DatabaseErrorKind::SerializationFailure
-            ) || PASSING.iter().any(|words| said.message().contains(words))
+            ) || says_that_it_passes(said.message())
         }
         diesel::result::Error::RollbackErrorOnCommit { commit_error, .. } => {
             is_passing(commit_error)
@@ -327,7 +364,14 @@ impl Database {
         };
         got.map(pooled).map_err(|error| {
             meters().database_unavailable.increment(1);
-            Error::Connect(error.to_string())
+            let reason = error.to_string();
+            Error::Connect(match error {
+                managed::PoolError::Timeout(_) => Trouble::passing(reason),
+                managed::PoolError::Backend(trouble) if trouble.is_away() => {
+                    Trouble::passing(reason)
+                }
+                _ => Trouble::lasting(reason),
+            })
         })
     }
 
@@ -402,16 +446,15 @@ struct Member {
 
 impl managed::Manager for Manager {
     type Type = Member;
-    type Error = PoolError;
+    type Error = Trouble;
 
-    async fn create(&self) -> Result<Member, PoolError> {
-        let connected = self.connector.connect().await;
-        let mut conn = connected.map_err(PoolError::ConnectionError)?;
+    async fn create(&self) -> Result<Member, Trouble> {
+        let mut conn = self.connector.connect().await?;
         let set_up = async {
             conn.batch_execute(self.settings).await?;
             rooms::prepare_lock(&conn).await
         };
-        set_up.await.map_err(PoolError::QueryError)?;
+        set_up.await.map_err(|error| trouble(&error))?;
         Ok(Member {
             conn,
             is_prepared: false,
@@ -420,7 +463,7 @@ impl managed::Manager for Manager {
 
     /// A connection that was closed is never given out again; one whose peer went away
     /// without a word is found out by asking, which a busy one need not be.
-    async fn recycle(&self, member: &mut Member, metrics: &Metrics) -> RecycleResult<PoolError> {
+    async fn recycle(&self, member: &mut Member, metrics: &Metrics) -> RecycleResult<Trouble> {
         if std::thread::panicking() || member.conn.is_broken() {
             return Err(RecycleError::message("it is broken"));
         }

@@ -12,8 +12,46 @@ use crate::{config, db};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// At most, when it was there a moment ago.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
+
 /// So many reasons are told in one wait.
 const MOST_TOLD: usize = 8;
+
+/// Trying again, less and less often, and saying why.
+pub(super) struct Wait {
+    pause: Duration,
+    longest: Duration,
+    told: BTreeSet<String>,
+}
+
+impl Wait {
+    fn new(longest: Duration) -> Self {
+        Self {
+            pause: FIRST_PAUSE,
+            longest,
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// For more of a database that has let us in.
+    pub(super) fn for_more() -> Self {
+        Self::new(LONGEST_GAP)
+    }
+
+    /// The reason, if it is to be told. They come by turns: a server that is starting refuses,
+    /// hangs up, and says that it starts.
+    pub(super) fn news(&mut self, reason: String) -> Option<String> {
+        let is_new = self.told.len() < MOST_TOLD && self.told.insert(reason.clone());
+        is_new.then_some(reason)
+    }
+
+    /// Until the next try.
+    pub(super) async fn pause(&mut self) {
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(self.longest);
+    }
+}
 
 /// Waits until the database lets us in. It tells once what it waits for, and what else turns up.
 ///
@@ -22,21 +60,17 @@ const MOST_TOLD: usize = 8;
 /// When the database refuses us, or is not what the configuration says: waiting changes
 /// nothing in that.
 pub(super) async fn database(config: &config::Database, urls: &Urls) -> anyhow::Result<()> {
-    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-    let mut told = BTreeSet::new();
+    let (began, mut wait) = (Instant::now(), Wait::new(LONGEST_PAUSE));
     while let Some((key, error)) = missing(config, urls).await {
         if !error.is_away() {
             return Err(error).context(key);
         }
-        let reason = error.to_string();
-        // They come by turns: a server that is starting refuses, hangs up, and says that it starts.
-        if told.len() < MOST_TOLD && told.insert(reason.clone()) {
+        if let Some(reason) = wait.news(error.to_string()) {
             tracing::warn!(key, "waiting: {reason}");
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        wait.pause().await;
     }
-    if !told.is_empty() {
+    if !wait.told.is_empty() {
         let waited_ms = began.elapsed().as_millis();
         tracing::info!(waited_ms, "the database is there");
     }

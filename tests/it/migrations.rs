@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::migration::MigrationSource;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::MigrationHarness as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -100,6 +101,27 @@ async fn a_migration_that_deadlocks_is_tried_again() {
     let then = "SELECT count(*) FROM tributary.conversation_access; COMMIT";
     other.batch_execute(then).await.unwrap();
     assert!(!migrated.await.unwrap().unwrap().is_empty());
+}
+
+/// A crash may come between a migration that is in no transaction and the row that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_no_transaction_can_be_applied_twice() {
+    let database = TestDatabase::new().await;
+    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).unwrap();
+    let alone = known
+        .iter()
+        .filter(|migration| !migration.metadata().run_in_transaction());
+    let alone: Vec<_> = alone
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    assert!(!alone.is_empty());
+    let forget = format!(
+        "DELETE FROM public.__diesel_schema_migrations WHERE version IN ('{}')",
+        alone.join("', '")
+    );
+    let mut conn = database.pool().get().await.unwrap();
+    conn.batch_execute(&forget).await.unwrap();
+    assert_eq!(db::migrate(&database.url).await.unwrap(), alone);
 }
 
 #[tokio::test(flavor = "multi_thread")]

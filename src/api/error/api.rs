@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn only_an_outage_is_worth_another_try() {
         use db::QueryError;
-        let outage = ApiError::from(db::Error::Connect("refused".to_owned()));
+        let outage = ApiError::from(db::Error::from(db::Trouble::passing("refused")));
         assert_eq!(outage.code(), "unavailable");
         assert_eq!(ApiError::from(QueryError::NotFound).code(), "internal");
         assert_eq!(

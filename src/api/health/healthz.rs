@@ -85,7 +85,7 @@ async fn look(app: &AppState) -> Result<Work, &'static str> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(Ok(work)) => Ok(work),
         Ok(Err(db::Error::Query(_))) => Err("failing"),
-        Ok(Err(db::Error::Pool(_) | db::Error::Connect(_))) => Err("unreachable"),
+        Ok(Err(db::Error::Connect(_))) => Err("unreachable"),
         Err(_) => Err("timeout"),
     }
 }

@@ -6,7 +6,7 @@ mod tls;
 mod transport;
 mod unnamed;
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::ConnectionError;
 use secrecy::SecretString;
 use tokio_postgres::{
     Socket,
@@ -14,9 +14,12 @@ use tokio_postgres::{
     tls::MakeTlsConnect,
 };
 
-pub use self::reach::{Unreachable, reach};
 use self::transport::Transport;
-use super::Connection;
+pub use self::{
+    reach::{Unreachable, reach},
+    refusal::Trouble,
+};
+use super::{Connection, pool};
 use crate::config::postgres_url::{PostgresUrl, SslMode};
 
 /// What can connect to one server, again and again.
@@ -88,12 +91,14 @@ impl Connector {
     }
 
     /// Connects.
-    pub(super) async fn connect(&self) -> ConnectionResult<Connection> {
-        let (client, connection) = self
-            .open()
-            .await
-            .map_err(|error| ConnectionError::BadConnection(refusal::explain(&error)))?;
-        Connection::try_from_client_and_connection(client, connection).await
+    pub(super) async fn connect(&self) -> Result<Connection, Trouble> {
+        let opened = self.open().await;
+        let (client, connection) = opened.map_err(|error| Trouble::from(&error))?;
+        let connected = Connection::try_from_client_and_connection(client, connection).await;
+        connected.map_err(|error| match error {
+            ConnectionError::CouldntSetupConfiguration(error) => pool::trouble(&error),
+            error => Trouble::lasting(error),
+        })
     }
 
     async fn open(
@@ -119,7 +124,7 @@ impl Connector {
     /// Which process of the server answers two clients that connect one after the other, and
     /// then the first one again: a server has one for each and keeps to it, a transaction
     /// pooler hands out whichever is free.
-    pub(super) async fn has_own_sessions(&self) -> Result<bool, String> {
+    pub(super) async fn has_own_sessions(&self) -> Result<bool, Trouble> {
         let asked = async {
             let (one, connection) = self.open().await?;
             let first = tokio::spawn(connection);
@@ -130,7 +135,7 @@ impl Connector {
             let _ = tokio::join!(first, second);
             Ok(pids[0] == pids[2] && pids[0] != pids[1])
         };
-        asked.await.map_err(|error| refusal::explain(&error))
+        asked.await.map_err(|error| Trouble::from(&error))
     }
 }
 

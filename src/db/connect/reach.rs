@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Connector, refusal};
+use super::{Connector, Trouble};
 use crate::db::migrate::place;
 
 /// How long a server may take to let somebody in.
@@ -12,19 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Nobody was let in.
 #[derive(Debug, thiserror::Error)]
-#[error("could not connect to the database{place}: {reason}")]
+#[error("could not connect to the database{place}: {trouble}")]
 pub struct Unreachable {
     place: String,
-    reason: String,
-    is_away: bool,
+    trouble: Trouble,
 }
 
 impl Unreachable {
-    /// Whether nothing is wrong but that the server is not there, is starting, or is full: the
-    /// same may work later. What it refuses, such as a password, it will refuse again.
+    /// Whether the same [may work later](Trouble::is_away).
     #[must_use]
     pub fn is_away(&self) -> bool {
-        self.is_away
+        self.trouble.is_away()
     }
 }
 
@@ -34,18 +32,14 @@ impl Unreachable {
 ///
 /// When nobody is let in within five seconds, or the URL cannot be used.
 pub async fn reach(url: &SecretString) -> Result<(), Unreachable> {
-    let unreachable = |reason: String, is_away| Unreachable {
+    let unreachable = |trouble| Unreachable {
         place: place(url),
-        reason,
-        is_away,
+        trouble,
     };
-    let connector = Connector::new(url).map_err(|error| unreachable(error.to_string(), false))?;
+    let connector = Connector::new(url).map_err(|error| unreachable(Trouble::lasting(error)))?;
     match tokio::time::timeout(PATIENCE, connector.open()).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(unreachable(
-            refusal::explain(&error),
-            refusal::is_away(&error),
-        )),
-        Err(_) => Err(unreachable("it does not answer".to_owned(), true)),
+        Ok(Err(error)) => Err(unreachable(Trouble::from(&error))),
+        Err(_) => Err(unreachable(Trouble::passing("it does not answer"))),
     }
 }

@@ -2,10 +2,55 @@
 
 use std::{
     error::Error as _,
+    fmt::Display,
     io::{self, ErrorKind},
 };
 
 use rustls::CertificateError;
+
+/// Why the server was not to be had, or let go of what it was doing.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Trouble {
+    reason: String,
+    is_away: bool,
+}
+
+impl Trouble {
+    /// Trouble that passes: nothing is wrong but that the server is not there.
+    #[must_use]
+    pub fn passing(reason: impl Display) -> Self {
+        Self {
+            reason: reason.to_string(),
+            is_away: true,
+        }
+    }
+
+    /// Trouble that waiting does not mend.
+    #[must_use]
+    pub fn lasting(reason: impl Display) -> Self {
+        Self {
+            reason: reason.to_string(),
+            is_away: false,
+        }
+    }
+
+    /// Whether nothing is wrong but that the server is not there, is starting, or is full: the
+    /// same may work later. What it refuses, such as a password, it will refuse again.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.is_away
+    }
+}
+
+impl From<&tokio_postgres::Error> for Trouble {
+    fn from(error: &tokio_postgres::Error) -> Self {
+        Self {
+            reason: explain(error),
+            is_away: is_away(error),
+        }
+    }
+}
 
 /// Classes of SQLSTATE that pass.
 const AWAY: [&str; 4] = ["08", "53", "57", "55"];
@@ -19,7 +64,7 @@ pub(super) fn has_no_tls(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the server is not there, is starting or stopping, or has no room, and has not
 /// refused whoever asked.
-pub(super) fn is_away(error: &tokio_postgres::Error) -> bool {
+fn is_away(error: &tokio_postgres::Error) -> bool {
     if let Some(state) = error.code() {
         // Connection exceptions (as a pooler has them), insufficient resources, operator
         // intervention, and a database that takes no connections at the moment.
@@ -39,7 +84,7 @@ pub(super) fn is_away(error: &tokio_postgres::Error) -> bool {
 }
 
 /// What went wrong, and what to do about it.
-pub(super) fn explain(error: &tokio_postgres::Error) -> String {
+fn explain(error: &tokio_postgres::Error) -> String {
     if has_no_tls(error) {
         return "the server has no TLS, which sslmode asks for: turn it on there (ssl = on), or \
                 set sslmode=disable on a network of your own"
