@@ -65,9 +65,12 @@ const ENTITLED: &str = "c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_
     AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
     AND m.membership IN ('join', 'invite') AND r.kind = 'portal'";
 
-/// Leaves `s`, as the end of a grant that they are. Its `origin_server_ts` is kept unless it is of another
+/// Leaves `s`, as the end of a grant that they are, and whether they come behind another one. Its `origin_server_ts` is kept unless it is of another
 /// time, since bridges date events back.
 const ENDS: &str = "SELECT s.received_at AS until_at,
+        EXISTS (SELECT 1 FROM tributary.state_events p
+            WHERE p.room_id = s.room_id AND p.event_id = s.replaces_state AND p.type = s.type
+              AND p.state_key = s.state_key AND p.content ->> 'membership' IN ('leave', 'ban')) AS again,
         CASE WHEN abs(s.origin_server_ts - extract(epoch FROM s.received_at) * 1000) <= 60000
              THEN s.origin_server_ts END AS until_ts,
         s.event_id
@@ -109,7 +112,8 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
                          WHERE n.room_id = s.room_id AND n.replaces_state = s.event_id
                            AND n.type = s.type AND n.state_key = s.state_key
                            AND n.content ->> 'membership' IN ('join', 'invite'))) AS ends
-                 ORDER BY {LAST_FIRST} LIMIT 1) AS l ON true)
+                 -- Whoever had left and is banned then has left before.
+                 ORDER BY again, {LAST_FIRST} LIMIT 1) AS l ON true)
          WHERE g.room_id = ANY($1) AND g.until_at IS NULL AND NOT EXISTS (
              SELECT 1 FROM tributary.messenger_connections c, tributary.rooms r, tributary.room_members m
              WHERE c.id = g.connection_id AND r.room_id = g.room_id AND m.room_id = g.room_id

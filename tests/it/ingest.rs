@@ -329,6 +329,21 @@ async fn who_comes_back_while_the_leave_is_held_up_has_what_is_said_from_then_on
     }
 }
 
+/// Both come in one push when pushes have failed for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_and_is_banned_later_has_left_before() {
+    let (world, [alice, bob]) = world_with_group().await;
+    let pushed = [
+        ago(text("!g", "$1", CAROL, "to both"), 80_000),
+        ago(instead("$leave", "$before", &bob, "leave"), 70_000),
+        ago(text("!g", "$2", CAROL, "to Alice alone"), 60_000),
+        ago(instead("$ban", "$leave", &bob, "ban"), 50_000),
+    ];
+    world.push("1", &pushed).await;
+    assert_eq!(seen(&world, &bob).await.0, ["to both"]);
+    assert_eq!(seen(&world, &alice).await.0, ["to Alice alone", "to both"]);
+}
+
 /// A room that is no portal any more ends them, and there is no leave to say when.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leave_that_was_taken_back_does_not_end_what_began_with_the_return() {
