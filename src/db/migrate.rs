@@ -55,6 +55,10 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<Vec<String>> {
         return Err(Pooled.into());
     }
     let mut conn = connector.connect().await.with_context(unreachable)?;
+    // How long a role's statements may take is meant for requests, not for an index of all messages.
+    diesel::sql_query("SET statement_timeout = 0")
+        .execute(&mut conn)
+        .await?;
     take_turn(&mut conn).await?;
     // Diesel names its bookkeeping without a schema. A role called `tributary`
     // would look for it in the schema of that name once there is one.
@@ -176,10 +180,20 @@ fn next_is_in_transaction(
     Ok(next.map(|migration| migration.metadata().run_in_transaction()))
 }
 
+/// What Postgres says where there is too little of it for an index that is built in parallel, as a container has
+/// by default: that the device, /dev/shm, is full.
+const SHARED_MEMORY: &str = "shared memory segment";
+
 /// What went wrong in a migration, of which diesel keeps the words: a connection that was lost
 /// meanwhile is known by itself.
 fn trouble(error: &(dyn std::error::Error + 'static), conn: &mut Connection) -> Trouble {
-    if conn.is_broken() || pool::says_that_it_passes(&error.to_string()) {
+    let said = error.to_string();
+    // It was tried again often enough, or would do the same work in vain each time.
+    let lasts = has_to_wait(error)
+        || [pool::TIMEOUT, SHARED_MEMORY]
+            .iter()
+            .any(|words| said.contains(words));
+    if conn.is_broken() || !lasts && pool::says_that_it_passes(&said) {
         Trouble::passing(error)
     } else {
         Trouble::lasting(error)

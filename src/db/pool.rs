@@ -41,7 +41,7 @@ const PASSING: [&str; 9] = [
 ];
 
 /// What Postgres says to a statement that took longer than it may.
-const TIMEOUT: &str = "canceling statement due to statement timeout";
+pub(super) const TIMEOUT: &str = "canceling statement due to statement timeout";
 
 /// What Postgres says to the one of two transactions that gives way.
 const DEADLOCK: &str = "deadlock detected";

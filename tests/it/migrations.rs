@@ -83,6 +83,38 @@ async fn a_migration_behind_a_long_read_lets_others_pass() {
     assert!(!migrated.await.unwrap().unwrap().is_empty());
 }
 
+/// Such a limit is for whoever serves, who may be the same role.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_may_take_longer_than_a_statement_may() {
+    let (database, url) = before("walks").await;
+    let pool = database.pool();
+    let limit = "DO $$ BEGIN EXECUTE
+        format('ALTER DATABASE %I SET statement_timeout = %L', current_database(), '1500ms'); END $$";
+    pool.get()
+        .await
+        .unwrap()
+        .batch_execute(limit)
+        .await
+        .unwrap();
+    let mut reader = Connection::establish(&url).await.unwrap();
+    reader
+        .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
+        .await
+        .unwrap();
+    let migrated = tokio::spawn({
+        let url = database.url.clone();
+        async move { db::migrate(&url).await }
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '1600 ms'";
+    eventually("the migration does not wait for so long", async || {
+        (count(&pool, waits).await > 0).then_some(())
+    })
+    .await;
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert!(!migrated.await.unwrap().unwrap().is_empty());
+}
+
 /// A transaction that has what a migration wants next may want what the migration has.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_deadlocks_is_tried_again() {
