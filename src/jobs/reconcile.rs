@@ -10,8 +10,8 @@
 //! get another order than they arrived in.
 //!
 //! A room that was not compared yet, or whose token the homeserver has forgotten, is
-//! walked backwards, to where it was last compared or first mapped: how much of what
-//! is older comes in is for backfill's limits.
+//! walked backwards, to where it was last compared or first mapped, and compared
+//! forwards from there: how much of what is older comes in is for backfill's limits.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection as _;
@@ -40,6 +40,8 @@ const PAGE_SIZE: u32 = 50;
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
 const SINCE_LINK: &str = "sinceLink";
+/// Why a walk begins again.
+const FORGOTTEN: &str = "the homeserver has forgotten where the comparison was";
 
 /// The job `reconcile`; its key is the room id.
 pub struct Reconcile {
@@ -201,8 +203,10 @@ impl Reconcile {
         }
     }
 
+    /// Back to the bound, and forwards from there. Nothing is stored on the way back: who left
+    /// before what is on the newest page was said may be on an older one, and would be shown it.
     async fn backwards(&self, walk: &mut Walk<'_>) -> Result<Outcome, db::Error> {
-        let (mut from, mut newest): (Option<String>, _) = (None, None);
+        let mut from: Option<String> = None;
         loop {
             if let Some(interruption) = walk.lease.interruption() {
                 return Ok(interruption);
@@ -213,24 +217,40 @@ impl Reconcile {
                 Err(error) => return self.refused(walk, &error).await,
             };
             walk.arrived = self.ingest.clock.now();
-            if from.is_none() {
-                newest.clone_from(&page.end);
+            let is_oldest = page.end.is_none() || page.end == from || walk.reaches_bound(&page);
+            if is_oldest {
+                return self.forwards_from_oldest(walk, &page, from).await;
             }
-            let is_last = page.end.is_none() || page.end == from || walk.reaches_bound(&page);
-            // Not before everything behind it is compared.
-            let known = newest.as_deref().filter(|_| is_last);
-            let Some(found) = self.store(walk, &page, known, is_last).await? else {
-                return Ok(Outcome::LeaseLost);
-            };
-            let goes_on = walk.goes_on_after(&page, found);
-            match page.end {
-                Some(end) if !is_last => from = Some(end),
-                _ => return Ok(compared()),
-            }
-            if !goes_on {
+            if !walk.goes_on_after(&page, 0) {
                 return self.given_up(walk).await;
             }
+            from = page.end;
         }
+    }
+
+    /// Stores the page at the bound, and what came behind it: from `began` on, where that page
+    /// began, unless it is the newest.
+    async fn forwards_from_oldest(
+        &self,
+        walk: &mut Walk<'_>,
+        oldest: &MessagesPage,
+        began: Option<String>,
+    ) -> Result<Outcome, db::Error> {
+        let is_newest = began.is_none();
+        // Not before everything behind it is compared.
+        let newest = oldest.end.as_deref().filter(|_| is_newest);
+        if self.store(walk, oldest, newest, is_newest).await?.is_none() {
+            return Ok(Outcome::LeaseLost);
+        }
+        let Some(token) = began else {
+            return Ok(compared());
+        };
+        walk.patience = Patience::new();
+        let compared = self.forwards(walk, token).await?;
+        Ok(compared.unwrap_or_else(|| Outcome::Retry {
+            error: FORGOTTEN.to_owned(),
+            after: None,
+        }))
     }
 
     /// Nobody of ours is in the room any more: there is nothing to compare with.

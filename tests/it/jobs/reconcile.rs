@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::support::{
     walking::{self, History, done},
-    world::{World, text},
+    world::{World, member, text},
 };
 
 const ROOM: &str = "!dm:lab.local";
@@ -43,9 +43,56 @@ async fn a_lost_message_is_found_behind_those_that_came_after_it() {
     let _jobs = walking::start(&world, &homeserver);
     done(&world, "reconcile", ROOM, Map::new()).await;
     assert_eq!(world.count(MESSAGES).await, 110);
-    assert_eq!(history.asked(), ["b -", "b old.160", "b old.110"]);
+    let back = ["b -", "b old.160", "b old.110"];
+    let forth = ["f old.110", "f old.160", "f old.210"];
+    assert_eq!(history.asked(), [back, forth].concat());
     let compared = "SELECT count(*) FROM tributary.rooms WHERE reconciled_at IS NOT NULL";
     assert_eq!(world.count(compared).await, 1);
+}
+
+/// It is on an older page than what was said behind it, and what is on the newest is told at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_was_lost_is_known_before_what_came_behind_it() {
+    const GROUP: &str = "!g:lab.local";
+    for behind in [5, 120] {
+        let world = World::new().await;
+        let alice = world.customer("alice", "1001").await;
+        let bob = world.customer("bob", "1002").await;
+        let members = [&*alice.matrix_user_id, &*bob.matrix_user_id, CAROL];
+        world.group(GROUP, "3001", &members).await;
+        let mut conn = world.db.get().await.unwrap();
+        conn.batch_execute(
+            "UPDATE tributary.messenger_connections SET linked_at = now() - interval '1 hour';
+             UPDATE tributary.room_grants SET created_at = now() - interval '1 hour'",
+        )
+        .await
+        .unwrap();
+        let said = |event_id: &str, age: i64| {
+            let mut event = text(GROUP, event_id, CAROL, event_id);
+            event["origin_server_ts"] = json!(event["origin_server_ts"].as_i64().unwrap() - age);
+            event["unsigned"]["age"] = json!(age);
+            event
+        };
+        let mut leave = member(GROUP, "$leave", &bob.matrix_user_id, "leave", "Bob");
+        leave["origin_server_ts"] = said("", 2_000)["origin_server_ts"].clone();
+        leave["unsigned"]["age"] = json!(2_000);
+        let history = History::default();
+        history.add([said("$before", 3_000), leave]);
+        history.add((0..behind).map(|n| said(&format!("${n}"), 1_500 - i64::from(n))));
+        let homeserver = history.serve().await;
+        let _jobs = walking::start(&world, &homeserver);
+        done(&world, "reconcile", GROUP, Map::new()).await;
+        let told = |user_id: &str| {
+            format!(
+                "SELECT count(*) FROM tributary.outbox
+                 WHERE kind = 'message.created' AND user_id = '{user_id}'"
+            )
+        };
+        assert_eq!(world.count(MESSAGES).await, i64::from(behind) + 1);
+        let to_alice = world.count(&told(&alice.user_id)).await;
+        assert_eq!(to_alice, i64::from(behind) + 1);
+        assert_eq!(world.count(&told(&bob.user_id)).await, 1, "{behind}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +107,8 @@ async fn a_room_that_was_compared_is_read_on_from_its_newest_page() {
         (world.count(MESSAGES).await, history.asked())
     };
     let (stored, asked) = compare().await;
-    assert_eq!((stored, asked), (70, vec!["b -".into(), "b old.20".into()]));
+    assert_eq!(stored, 70);
+    assert_eq!(asked, ["b -", "b old.20", "f old.20", "f old.70"]);
     history.add((70..180).map(|n| aged(&format!("${n}"), 0)));
     let (stored, asked) = compare().await;
     assert_eq!(stored, 180);
