@@ -6,6 +6,7 @@ use diesel::migration::MigrationSource;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::MigrationHarness as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::task::JoinHandle;
 use tributary::db::{self, Connection, migrate::MIGRATIONS};
 
 use crate::support::{eventually, postgres::TestDatabase, world::count};
@@ -59,20 +60,26 @@ async fn somebody_waits_for(pool: &db::Database, table: &str) {
     .await;
 }
 
+/// Migrates while somebody reads what a migration wants to change.
+async fn migrate_behind_a_reader(
+    database: &TestDatabase,
+    url: &str,
+) -> (Connection, JoinHandle<anyhow::Result<Vec<String>>>) {
+    let mut reader = Connection::establish(url).await.unwrap();
+    reader
+        .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
+        .await
+        .unwrap();
+    let url = database.url.clone();
+    (reader, tokio::spawn(async move { db::migrate(&url).await }))
+}
+
 /// Everybody else who wants a table queues behind a migration that waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_behind_a_long_read_lets_others_pass() {
     let (database, url) = before("walks").await;
     let pool = database.pool();
-    let mut reader = Connection::establish(&url).await.unwrap();
-    reader
-        .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
-        .await
-        .unwrap();
-    let migrated = tokio::spawn({
-        let url = database.url.clone();
-        async move { db::migrate(&url).await }
-    });
+    let (mut reader, migrated) = migrate_behind_a_reader(&database, &url).await;
     somebody_waits_for(&pool, "rooms").await;
     let mut writer = Connection::establish(&url).await.unwrap();
     let write = "INSERT INTO tributary.rooms (room_id) VALUES ('!r')";
@@ -96,15 +103,7 @@ async fn a_migration_may_take_longer_than_a_statement_may() {
         .batch_execute(limit)
         .await
         .unwrap();
-    let mut reader = Connection::establish(&url).await.unwrap();
-    reader
-        .batch_execute("BEGIN; SELECT count(*) FROM tributary.rooms")
-        .await
-        .unwrap();
-    let migrated = tokio::spawn({
-        let url = database.url.clone();
-        async move { db::migrate(&url).await }
-    });
+    let (mut reader, migrated) = migrate_behind_a_reader(&database, &url).await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                  AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '1600 ms'";
     eventually("the migration does not wait for so long", async || {
