@@ -55,6 +55,9 @@ impl From<&tokio_postgres::Error> for Trouble {
 /// Classes of SQLSTATE that pass.
 const AWAY: [&str; 4] = ["08", "53", "57", "55"];
 
+/// What the server says to whoever connects when its disk is full, with the SQLSTATE of what should not happen.
+const FULL: &str = "could not write init file";
+
 /// Whether the server said that it has no TLS.
 pub(super) fn has_no_tls(error: &tokio_postgres::Error) -> bool {
     error
@@ -65,10 +68,11 @@ pub(super) fn has_no_tls(error: &tokio_postgres::Error) -> bool {
 /// Whether the server is not there, is starting or stopping, or has no room, and has not
 /// refused whoever asked.
 fn is_away(error: &tokio_postgres::Error) -> bool {
-    if let Some(state) = error.code() {
+    if let Some(said) = error.as_db_error() {
         // Connection exceptions (as a pooler has them), insufficient resources, operator
         // intervention, and a database that takes no connections at the moment.
-        return AWAY.iter().any(|class| state.code().starts_with(class));
+        let is_of = |class: &&str| said.code().code().starts_with(class);
+        return AWAY.iter().any(is_of) || said.message().starts_with(FULL);
     }
     if tls_error(error).is_some() {
         return false;
@@ -123,4 +127,51 @@ fn certificate(wrong: &CertificateError) -> String {
         _ => "it cannot be used",
     };
     format!("the server's certificate is refused: {hint} ({wrong})")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+    use tokio_postgres::NoTls;
+
+    use super::*;
+
+    /// What becomes of a connection that a server refuses in this way.
+    async fn refused(code: &str, message: &str) -> Trouble {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let fields = format!("SFATAL\0C{code}\0M{message}\0\0");
+        let length = u32::try_from(fields.len() + 4).unwrap();
+        let server = async {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            peer.read_u8().await.unwrap();
+            let said = [b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat();
+            peer.write_all(&said).await.unwrap();
+            peer
+        };
+        let config = format!("host=127.0.0.1 port={port} user=a");
+        let (error, _peer) = tokio::join!(tokio_postgres::connect(&config, NoTls), server);
+        Trouble::from(&error.err().unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_known_by_its_code_or_where_that_says_nothing_by_its_words() {
+        for (code, message, is_away) in [
+            ("53300", "too many connections for role \"a\"", true),
+            ("57P03", "the database system is starting up", true),
+            ("XX000", "could not write init file", true),
+            ("XX000", "cache lookup failed for relation 1", false),
+            (
+                "28P01",
+                "password authentication failed for user \"a\"",
+                false,
+            ),
+        ] {
+            let trouble = refused(code, message).await;
+            assert_eq!(trouble.is_away(), is_away, "{trouble}");
+        }
+    }
 }
