@@ -65,8 +65,8 @@ const ENTITLED: &str = "c.matrix_user_id = m.user_id AND c.bridge_id = r.bridge_
     AND c.linked_at IS NOT NULL AND c.disconnected_at IS NULL
     AND m.membership IN ('join', 'invite') AND r.kind = 'portal'";
 
-/// Leaves `s`, as the end of a grant that they are, and whether they come behind another one. Its `origin_server_ts` is kept unless it is of another
-/// time, since bridges date events back.
+/// Leaves `s` as the ends of grants that they are: `again` when they come behind another leave, and
+/// with their `origin_server_ts` unless that is of another time, since bridges date events back.
 const ENDS: &str = "SELECT s.received_at AS until_at,
         EXISTS (SELECT 1 FROM tributary.state_events p
             WHERE p.room_id = s.room_id AND p.event_id = s.replaces_state AND p.type = s.type
