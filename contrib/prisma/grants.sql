@@ -18,7 +18,7 @@ GRANT SELECT (id, bridge_id, network, matrix_room_id, is_group, avatar_media_id,
 GRANT SELECT (user_id, conversation_id, title, unread_count, has_left, former_avatar_media_id, last_event_at,
               sort_at, created_at, updated_at)
     ON tributary.conversation_access TO tributary_reader;
-GRANT SELECT (id, connection_id, user_id, room_id, conversation_id, from_at, until_at, until_ts)
+GRANT SELECT (id, connection_id, user_id, room_id, conversation_id, from_at, from_ts, until_at, until_ts)
     ON tributary.room_grants TO tributary_reader;
 GRANT SELECT (id, conversation_id, matrix_user_id, external_id, display_name, avatar_media_id, membership,
               is_service, created_at, updated_at)

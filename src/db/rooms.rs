@@ -83,6 +83,8 @@ pub struct Grant {
     pub connection_id: Uuid,
     /// From this receipt time on; none for all.
     pub from_at: Option<DateTime<Utc>>,
+    /// `origin_server_ts` of the return that it begins with, if that was held up.
+    pub from_ts: Option<i64>,
     /// Up to this receipt time; none while it is open.
     pub until_at: Option<DateTime<Utc>>,
     /// `origin_server_ts` of the leave that ended it; none when nothing says it.
@@ -119,14 +121,22 @@ impl Grant {
     }
 
     /// Whether it covers what the homeserver received then. Times of receipt are counted back
-    /// from when something came in, so that of a leave which was held up is too late: from when
-    /// it was said the homeserver's own clock decides.
+    /// from when something came in, so that of a leave or a return which was held up is too late:
+    /// from when it was said the homeserver's own clock decides.
     #[must_use]
     pub fn covers(&self, at: At) -> bool {
         let At {
             received_at,
             origin_server_ts,
         } = at;
+        let is_since_return = || {
+            let Some((ts, from_ts)) = origin_server_ts.zip(self.from_ts) else {
+                return false;
+            };
+            let said = DateTime::from_timestamp_millis(from_ts);
+            ts >= from_ts && said.is_some_and(|said| received_at >= said)
+        };
+        let is_since = |from| received_at >= from || is_since_return();
         let was_said_before = |until: DateTime<Utc>| {
             let Some((ts, until_ts)) = origin_server_ts.zip(self.until_ts) else {
                 return true;
@@ -135,7 +145,7 @@ impl Grant {
             ts <= until_ts || received_at < said.min(until) - TURN
         };
         let is_before = |until| received_at <= until && was_said_before(until);
-        self.from_at.is_none_or(|from| received_at >= from) && self.until_at.is_none_or(is_before)
+        self.from_at.is_none_or(is_since) && self.until_at.is_none_or(is_before)
     }
 }
 
@@ -159,6 +169,8 @@ struct Row {
     connection_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     from_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    from_ts: Option<i64>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     until_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -177,6 +189,7 @@ impl Row {
             user_id: self.user_id.clone()?,
             connection_id: self.connection_id?,
             from_at: self.from_at,
+            from_ts: self.from_ts,
             until_at: self.until_at,
             until_ts: self.until_ts,
             linked_at: self.linked_at?,
@@ -255,7 +268,7 @@ pub async fn load(mut conn: &Connection, room_ids: &[String]) -> QueryResult<Kno
     let rows: Vec<Row> = sql_query(
         "SELECT r.room_id, r.kind <> 'unknown' AS resolved, r.enabled, r.bridge_id, r.conversation_id,
                 coalesce(r.last_event_at >= now() - interval '1 second', false) AS is_fresh,
-                g.user_id, g.connection_id, g.from_at, g.until_at, g.until_ts,
+                g.user_id, g.connection_id, g.from_at, g.from_ts, g.until_at, g.until_ts,
                 c.linked_at, c.matrix_user_id, c.bridge_user_id
          FROM tributary.rooms r
          LEFT JOIN tributary.room_grants g ON g.room_id = r.room_id

@@ -7,11 +7,14 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, grants::since_start};
 use crate::model::{
     ephemeral::{Ephemeral, Receipt},
     transient::{Transient, TransientKind},
 };
+
+/// Did the room receive message `m` behind the start of grant `g`?
+const SINCE_START: &str = since_start!("m.received_at", "m.origin_server_ts");
 
 /// Resolves what passes in mapped rooms; what nobody may see is left out.
 ///
@@ -95,20 +98,20 @@ async fn resolve_receipts(
         #[diesel(sql_type = Array<Text>)]
         viewers: Vec<String>,
     }
-    let rows: Vec<Row> = sql_query(
+    let rows: Vec<Row> = sql_query(format!(
         "SELECT m.conversation_id, m.id AS message_id, p.id AS participant_id,
                 ARRAY(SELECT DISTINCT g.user_id FROM tributary.room_grants g
                       JOIN tributary.messenger_connections c ON c.id = g.connection_id
                       WHERE g.room_id = m.room_id AND g.until_at IS NULL
-                        AND (g.from_at IS NULL OR m.received_at >= g.from_at)
+                        AND {SINCE_START}
                         AND (NOT t.private OR c.matrix_user_id = t.user_id
                              OR c.bridge_user_id = p.external_id)) AS viewers
          FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[]) AS t(room_id, event_id, user_id, private)
          JOIN tributary.rooms r ON r.room_id = t.room_id AND r.enabled
          JOIN tributary.messages m ON m.room_id = t.room_id AND m.event_id = t.event_id
          JOIN tributary.participants p
-           ON p.conversation_id = m.conversation_id AND p.matrix_user_id = t.user_id",
-    )
+           ON p.conversation_id = m.conversation_id AND p.matrix_user_id = t.user_id"
+    ))
     .bind::<Array<Text>, _>(receipts.iter().map(|r| &r.room_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(receipts.iter().map(|r| &r.event_id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(receipts.iter().map(|r| &r.user_id).collect::<Vec<_>>())

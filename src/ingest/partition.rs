@@ -97,6 +97,7 @@ mod tests {
             user_id: "user_a".into(),
             connection_id: new_id(),
             from_at: None,
+            from_ts: None,
             until_at: if open {
                 None
             } else {

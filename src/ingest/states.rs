@@ -67,7 +67,9 @@ pub async fn apply(
         Vec::new()
     } else {
         state::derive_members(conn, &people).await?;
-        sync_grants(conn, &rooms).await?
+        let mut changed = grants::split(conn, &people).await?;
+        changed.extend(sync_grants(conn, &rooms).await?);
+        changed
     };
     let access_changed = !changed.is_empty();
     let opened = changed.iter().filter(|change| change.opened);

@@ -133,6 +133,13 @@ test("nobody else's are read, and who has left sees no more than they had receiv
   expect(await chats.messages("user_bob", group.id, undefined, 200)).toHaveLength(60);
   await sql(DATABASE, late, ["!group:lab.local", 0]);
   expect((await chats.messages("user_bob", group.id, undefined, 200)).length).toBeLessThan(60);
-  const open = "UPDATE tributary.room_grants SET until_at = NULL, until_ts = NULL WHERE user_id = 'user_bob' AND room_id = $1";
+  // A return that came in when all was said, and was said before all of it, or after.
+  const back = `UPDATE tributary.room_grants SET until_at = NULL, until_ts = NULL, from_at = now(), from_ts = $2
+    WHERE user_id = 'user_bob' AND room_id = $1`;
+  await sql(DATABASE, back, ["!group:lab.local", 0]);
+  expect(await chats.messages("user_bob", group.id, undefined, 200)).toHaveLength(60);
+  await sql(DATABASE, back, ["!group:lab.local", Date.now()]);
+  expect(await chats.messages("user_bob", group.id)).toEqual([]);
+  const open = "UPDATE tributary.room_grants SET from_at = NULL, from_ts = NULL, until_at = NULL, until_ts = NULL WHERE user_id = 'user_bob' AND room_id = $1";
   await sql(DATABASE, open, ["!group:lab.local"]);
 });

@@ -1,0 +1,1 @@
+ALTER TABLE tributary.room_grants DROP COLUMN from_ts;
