@@ -4,12 +4,13 @@ from collections import Counter, defaultdict
 
 from cast import Cast, Person, Room
 from reader import Reader, shown
-from truth import Truth
+from truth import Message, Truth
 
 # A push that is held up says so late when its events were received: before a leave by less, they may count as
-# behind it (README, "What a run may still find").
+# behind it, and behind a return by less as before it (README, "What a run may still find").
 HELD_UP_MS = 5_000
-# The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it.
+# The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it,
+# and before a return what it made so shortly behind it.
 AT_ONCE_MS = 250
 WRONG = ("lost", "doubled", "reordered", "leaked", "untrue")
 
@@ -89,14 +90,37 @@ def _members(cast: Cast, room: Room, truth: Truth, verdict: Verdict) -> None:
 
 
 def visible(person: Person, room: Room, truth: Truth) -> set[str]:
-    """What a customer may see of a room: until they left, all."""
-    until = truth.left_at.get(person.matrix_id)
-    return {event_id for event_id, message in truth.messages.items() if until is None or message.order < until}
+    """What a customer may see of a room: all but what was said while they were away."""
+    away = truth.away.get(person.matrix_id, [])
+    return {event_id for event_id, message in truth.messages.items() if not any(each.has(message) for each in away)}
+
+
+def _is_at_once(person: Person, truth: Truth, message: Message) -> bool:
+    """With a leave or a return, so that it may be told as if it were on the other side of it."""
+    return any(0 <= each.left_ms - message.timestamp <= AT_ONCE_MS
+               or each.back_ms is not None and 0 <= message.timestamp - each.back_ms <= AT_ONCE_MS
+               for each in truth.away.get(person.matrix_id, []))
+
+
+def _is_held_up(person: Person, truth: Truth, message: Message, received_ms: int) -> bool:
+    """Whether it was said while they were away, and its push held up until they were back (README)."""
+    return any(each.has(message) and each.back_ms is not None and each.back_ms <= received_ms
+               for each in truth.away.get(person.matrix_id, []))
+
+
+def _is_close(person: Person, truth: Truth, message: Message) -> bool:
+    """So close to a leave or a return that it may seem to be on the other side of it."""
+    return any(message.order < each.left and message.timestamp > each.left_ms - HELD_UP_MS
+               or each.back is not None and message.order > each.back
+               and abs(message.timestamp - each.back_ms) < HELD_UP_MS
+               for each in truth.away.get(person.matrix_id, []))
 
 
 def answers(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> dict[str, dict[str, tuple]]:
     """What each customer is answered; by user, what is shown of each message."""
     answered = {}
+    received = dict(cast.house.sql(
+        "SELECT event_id, (extract(epoch FROM received_at) * 1000)::bigint FROM tributary.messages"))
     for person in cast.customers:
         rooms = {room.room_id: room for room in cast.rooms if person in room.viewers}
         seen = answered[person.user_id] = {}
@@ -108,38 +132,38 @@ def answers(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> dict[str,
             items = cast.pages(person, f"/api/conversations/{conversation['id']}/messages")
             verdict.compared["answers"] += len(items)
             seen |= {item["id"]: shown(item) for item in items}
-            _answered(person, room, truths[room.room_id], items, verdict)
+            _answered(person, room, truths[room.room_id], items, received, verdict)
         for room in rooms.values():
             verdict.add("lost", f"{person.name}: the conversation {room.chat_id}")
     return answered
 
 
-def _answered(person: Person, room: Room, truth: Truth, items: list[dict], verdict: Verdict) -> None:
+def _answered(person: Person, room: Room, truth: Truth, items: list[dict], received: dict[str, int],
+              verdict: Verdict) -> None:
     where, allowed = f"{person.name}, {room.chat_id}", visible(person, room, truth)
     ids = [item["matrixEventId"] for item in items if item["matrixEventId"] not in truth.pruned_edits]
-    left_ms = truth.left_ms.get(person.matrix_id)
     for event_id, count in Counter(ids).items():
         if count > 1:
             verdict.add("doubled", f"{where}: {event_id} {count} times in the list")
         message = truth.messages.get(event_id)
-        if event_id not in allowed and left_ms and message and 0 <= left_ms - message.timestamp <= AT_ONCE_MS:
-            verdict.compared["at once with a leave"] += 1
+        if event_id not in allowed and message and _is_at_once(person, truth, message):
+            verdict.compared["at once with a leave or a return"] += 1
+        elif event_id not in allowed and message and _is_held_up(person, truth, message, received.get(event_id, 0)):
+            verdict.compared["held up until a return"] += 1
         elif event_id not in allowed:
             verdict.add("leaked", f"{where}: {event_id} is not theirs to see")
     for event_id in allowed - set(ids):
-        if left_ms is not None and truth.messages[event_id].timestamp > left_ms - HELD_UP_MS:
-            verdict.compared["too close to a leave to say"] += 1
+        if _is_close(person, truth, truth.messages[event_id]):
+            verdict.compared["too close to a leave or a return to say"] += 1
         else:
             verdict.add("lost", f"{where}: {event_id} is not in the list")
     order = sorted((each for each in ids if each in truth.messages),
                    key=lambda each: (truth.messages[each].timestamp, each), reverse=True)
     if order != [each for each in ids if each in truth.messages]:
         verdict.add("reordered", f"{where}: the list is not by time and id")
-    if person.matrix_id in truth.left_at:
-        return
     for item in items:
         wanted = truth.messages.get(item["matrixEventId"])
-        if wanted:
+        if wanted and truth.is_whole(person.matrix_id, wanted):
             _same(f"{where}: answer", wanted.seen(), shown(item), verdict)
 
 
@@ -156,7 +180,7 @@ def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts:
                 verdict.wrong[kind] += evidence
             _stream(reader, outbox, heads[person.user_id], verdict)
             _created(person, reader, cast, own, verdict)
-            _last(reader, answered[person.user_id], verdict)
+            _last(person, reader, own, answered[person.user_id], verdict)
             verdict.compared["frames"] += reader.received
 
 
@@ -183,7 +207,7 @@ def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], 
         if count > 1:
             verdict.add("doubled", f"{reader.name}: {event_id} was created {count} times")
     for truth in own.values():
-        if person.matrix_id in truth.left_at:
+        if person.matrix_id in truth.away:
             continue
         for message in truth.messages.values():
             # One that was gone before it was stored was never there to be announced.
@@ -191,11 +215,14 @@ def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], 
                 verdict.add("lost", f"{reader.name}: {message.event_id} was never announced")
 
 
-def _last(reader: Reader, answered: dict[str, tuple], verdict: Verdict) -> None:
-    """The last frame of a message says what the message is now."""
+def _last(person: Person, reader: Reader, own: dict[str, Truth], answered: dict[str, tuple], verdict: Verdict) -> None:
+    """The last frame of a message says what the message is now, to whoever is there."""
     last = {frame.about: frame.shown for frame in reader.log if frame.shown}
+    said = {event_id: (truth, message) for truth in own.values() for event_id, message in truth.messages.items()}
     for message_id, found in last.items():
-        wanted = answered.get(message_id)
+        wanted, (truth, message) = answered.get(message_id), said.get(found[0], (None, None))
+        if truth and not truth.is_whole(person.matrix_id, message) and (wanted or _is_close(person, truth, message)):
+            continue
         if wanted is None:
             verdict.add("leaked", f"{reader.name}: {found[0]} was sent and is not theirs")
         elif wanted != found:

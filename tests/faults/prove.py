@@ -17,8 +17,11 @@ def prove(run) -> int:
         reader.start()
     time.sleep(TRAFFIC)
     run.traffic.stop()
-    # What is broken below has to be there, however little a busy machine has sent: messages that nobody takes back.
+    # What is broken below has to be there, however little a busy machine has sent: messages that nobody takes back,
+    # and somebody who is back.
     run.traffic.say(run.cast.room("shared"), 3)
+    run.traffic.leave(1)
+    run.traffic.come_back(1)
     results = [("nothing", None, run.settle())]
     results += [(how.__doc__, kind, _with(run, how)) for kind, how in BROKEN]
     failed = 0
@@ -77,9 +80,18 @@ def _member_gone(run, _reader: Reader) -> str:
 def _sees_on(run, _reader: Reader) -> str:
     """whoever has left sees what comes later:"""
     row = run.house.sql("UPDATE tributary.room_grants g SET until_at = NULL FROM (SELECT id, until_at::text FROM"
-                        " tributary.room_grants WHERE until_at IS NOT NULL LIMIT 1) old WHERE old.id = g.id"
-                        " RETURNING old.*")
+                        " tributary.room_grants o WHERE until_at IS NOT NULL AND NOT EXISTS (SELECT FROM"
+                        " tributary.room_grants n WHERE n.room_id = o.room_id AND n.connection_id = o.connection_id"
+                        " AND n.until_at IS NULL) LIMIT 1) old WHERE old.id = g.id RETURNING old.*")
     return f"UPDATE tributary.room_grants SET until_at = '{row[0][1]}' WHERE id = '{row[0][0]}'"
+
+
+def _sees_what_was_said_while_away(run, _reader: Reader) -> str:
+    """whoever came back sees what was said while they were away:"""
+    row = run.house.sql("UPDATE tributary.room_grants g SET from_at = NULL FROM (SELECT id, from_at::text FROM"
+                        " tributary.room_grants WHERE from_at IS NOT NULL LIMIT 1) old WHERE old.id = g.id"
+                        " RETURNING old.*")
+    return f"UPDATE tributary.room_grants SET from_at = '{row[0][1]}' WHERE id = '{row[0][0]}'"
 
 
 def _foreign_room(run, _reader: Reader) -> str:
@@ -147,7 +159,8 @@ def _raw(frame) -> dict:
 
 
 BROKEN = [
-    ("lost", _row_gone), ("lost", _other_body), ("lost", _member_gone), ("leaked", _sees_on), ("leaked", _foreign_room),
+    ("lost", _row_gone), ("lost", _other_body), ("lost", _member_gone), ("leaked", _sees_on),
+    ("leaked", _sees_what_was_said_while_away), ("leaked", _foreign_room),
     ("leaked", _nobodys_stored), ("doubled", _frame_twice), ("reordered", _older_frame), ("lost", _frame_missing),
     ("reordered", _frames_swapped), ("doubled", _announced_twice), ("lost", _stale_frame), ("leaked", _foreign_frame),
 ]

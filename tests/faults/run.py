@@ -13,7 +13,9 @@ from traffic import Traffic
 from truth import Truth, truth_of
 
 # Seconds: how long it may take until nothing is on its way, and how long it stays wrong before that is the verdict.
-READERS, SETTLED, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 420, 40, 10
+READERS, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 40, 10
+# The homeserver waits for up to 512 s before it tries a push again that has failed nine times.
+SETTLED = 660
 # Seconds for which a push is in the homeserver's hands, and nothing says that it will be tried again.
 KEPT_BACK = 10
 

@@ -4,12 +4,13 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from urllib.parse import quote
 
 from cast import LEAVES, LEFT, Cast, Room
 from http_json import BROKEN, call
 
-WRITERS, PAUSE, GIVEN_UP_AFTER = 4, (0.05, 0.3), 45
+WRITERS, PAUSE, GIVEN_UP_AFTER, LONGEST_AWAY = 4, (0.05, 0.3), 45, 8
 EMOJI = ("👍", "❤️", "😮", "😢")
 KINDS = {"message": 50, "edit": 12, "react": 14, "redact": 7, "unreact": 4, "unedit": 3, "come_or_go": 4, "bridge": 6}
 
@@ -40,7 +41,9 @@ class Traffic:
         """Ends; what is on its way is tried to its end."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(GIVEN_UP_AFTER + 120)
+            thread.join(GIVEN_UP_AFTER + 600)
+            if thread.is_alive():
+                raise TimeoutError("the homeserver takes nothing, and somebody goes on writing")
 
     def _write(self, nth: int) -> None:
         dice = random.Random(f"{self._seed} writer {nth}")
@@ -172,19 +175,41 @@ class Traffic:
             self._message(room, random.Random(f"{room.room_id} {nth} {self._serial}"))
 
     def leave(self, nth: int) -> None:
-        """A customer leaves a group, and does not come back; whoever is there goes on talking."""
-        room, person = self._cast.room(f"left-{nth}"), self._cast.people[LEAVES]
-        url = f"{self._cast.facts['synapse_url']}/_matrix/client/v3/rooms/{quote(room.room_id)}/leave"
+        """A customer leaves a group; whoever is there goes on talking. To every other one they come back soon."""
+        room = self._cast.room(f"left-{nth}")
         self.say(room, 3)
+        self._insist(lambda: self._own(room, "leave") in (200, 403))
+        self.sent["customer left"] += 1
+        self.say(room, 5)
+        pause = random.Random(f"{self._seed} back {nth}").uniform(0, LONGEST_AWAY)
+        if nth % 2 and not self._stop.wait(pause):
+            self.come_back(nth)
+
+    def come_back(self, nth: int) -> None:
+        """They are let in again, if they are not there."""
+        room, bot = self._cast.room(f"left-{nth}"), self._cast.facts["bridge"]["bot"]
+        path, invitation = f"/rooms/{quote(room.room_id)}/invite", {"user_id": self._cast.people[LEAVES].matrix_id}
+        self._insist(lambda: self._cast.matrix("POST", path, invitation, bot)[0] in (200, 403))
+        self._insist(lambda: self._own(room, "join") == 200)
+        self.sent["customer came back"] += 1
+        self.say(room, 5)
+
+    def _own(self, room: Room, what: str) -> int:
+        """What the customer who leaves asks for as themselves; the answer's status."""
+        url = f"{self._cast.facts['synapse_url']}/_matrix/client/v3/rooms/{quote(room.room_id)}/{what}"
+        return call("POST", url, self._cast.people[LEAVES].access_token, {}, 15)[0]
+
+    @staticmethod
+    def _insist(does: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
-                if call("POST", url, person.access_token, {}, 15)[0] in (200, 403):
-                    return self.say(room, 5)
+                if does():
+                    return
             except BROKEN:
                 pass
             time.sleep(0.3)
-        raise TimeoutError(f"{person.name} cannot leave")
+        raise TimeoutError("the homeserver does not let a customer leave or come back")
 
     def leave_all(self, seconds: float) -> None:
         """One group after the other, in the time there is."""

@@ -7,6 +7,9 @@ from cast import Cast, Room
 from http_json import eventually
 
 
+JUST_COME_MS = 5_000
+
+
 @dataclass
 class Message:
     """A message as it has to be shown in the end."""
@@ -25,18 +28,35 @@ class Message:
 
 
 @dataclass
+class Away:
+    """From somebody's leave to their return, by the order of the room's events and the homeserver's clock."""
+
+    left: int
+    left_ms: int
+    back: int | None = None
+    back_ms: int | None = None
+
+    def has(self, message: Message) -> bool:
+        """Whether they were away when it was said."""
+        return message.order > self.left and (self.back is None or message.order < self.back)
+
+
+@dataclass
 class Truth:
     """One room."""
 
     messages: dict[str, Message] = field(default_factory=dict)
-    # Who left, by the order of the room's events.
-    left_at: dict[str, int] = field(default_factory=dict)
-    # The same, in milliseconds of the homeserver's clock.
-    left_ms: dict[str, int] = field(default_factory=dict)
+    # Who left, and when they were away.
+    away: dict[str, list[Away]] = field(default_factory=dict)
     # Redacted edits: pruned they look like messages, so either is right.
     pruned_edits: set[str] = field(default_factory=set)
     members: set[str] = field(default_factory=set)
     events: int = 0
+
+    def is_whole(self, user_id: str, message: Message) -> bool:
+        """Whether they have been there ever since it was said, and had not just come: they are shown what it is now."""
+        away = self.away.get(user_id)
+        return not away or away[-1].back_ms is not None and message.timestamp > away[-1].back_ms + JUST_COME_MS
 
 
 def events_of(cast: Cast, room: Room) -> list[dict]:
@@ -57,6 +77,17 @@ def _page(cast: Cast, path: str, bot: str) -> dict | None:
     return answer if status == 200 else None
 
 
+def _member(truth: Truth, user_id: str, membership: str, order: int, ms: int) -> None:
+    is_there, was_there = membership in ("join", "invite"), user_id in truth.members
+    if is_there and not was_there:
+        truth.members.add(user_id)
+        if user_id in truth.away:
+            truth.away[user_id][-1].back, truth.away[user_id][-1].back_ms = order, ms
+    elif was_there and not is_there:
+        truth.members.discard(user_id)
+        truth.away.setdefault(user_id, []).append(Away(order, ms))
+
+
 def truth_of(cast: Cast, room: Room, known_edits: set[str]) -> Truth:
     """Folds a room."""
     events = events_of(cast, room)
@@ -67,12 +98,7 @@ def truth_of(cast: Cast, room: Room, known_edits: set[str]) -> Truth:
         relation = event["content"].get("m.relates_to") or {}
         is_pruned = "redacted_because" in event.get("unsigned", {})
         if event["type"] == "m.room.member":
-            truth.members.discard(event["state_key"])
-            if event["content"]["membership"] in ("join", "invite"):
-                truth.members.add(event["state_key"])
-            else:
-                truth.left_at[event["state_key"]] = order
-                truth.left_ms[event["state_key"]] = event["origin_server_ts"]
+            _member(truth, event["state_key"], event["content"]["membership"], order, event["origin_server_ts"])
         elif event["type"] == "m.reaction" and not is_pruned:
             reactions.setdefault(relation["event_id"], set()).add((event["sender"], relation["key"]))
         elif event["type"] == "m.room.message" and is_pruned and event["event_id"] in known_edits:
