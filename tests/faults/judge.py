@@ -4,11 +4,8 @@ from collections import Counter, defaultdict
 
 from cast import Cast, Person, Room
 from reader import Reader, shown
-from truth import Message, Truth
+from truth import HELD_UP_MS, Message, Truth
 
-# A push that is held up says so late when its events were received: before a leave by less, they may count as
-# behind it, and behind a return by less as before it (README, "What a run may still find").
-HELD_UP_MS = 5_000
 # The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it,
 # and before a return what it made so shortly behind it.
 AT_ONCE_MS = 250

@@ -7,7 +7,9 @@ from cast import Cast, Room
 from http_json import eventually
 
 
-JUST_COME_MS = 5_000
+# A push that is held up says so late when its events were received: before a leave by less, they may count as
+# behind it, and behind a return by less as before it (README, "What a run may still find").
+HELD_UP_MS = 5_000
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Truth:
     def is_whole(self, user_id: str, message: Message) -> bool:
         """Whether they have been there ever since it was said, and had not just come: they are shown what it is now."""
         away = self.away.get(user_id)
-        return not away or away[-1].back_ms is not None and message.timestamp > away[-1].back_ms + JUST_COME_MS
+        return not away or away[-1].back_ms is not None and message.timestamp > away[-1].back_ms + HELD_UP_MS
 
 
 def events_of(cast: Cast, room: Room) -> list[dict]:
