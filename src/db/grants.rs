@@ -149,6 +149,10 @@ const BEHIND_END: &str = concat!(
          ELSE s.received_at > g.until_at END"
 );
 
+/// `from_ts` of the return `back` from the leave `g`; none for one that its bridge has dated back to before it.
+const FROM_TS: &str = "CASE WHEN to_timestamp(back.from_ts / 1000.0) >= least(g.until_at, to_timestamp(g.until_ts / 1000.0))
+    THEN back.from_ts END";
+
 /// Brings the grants of these rooms to what membership and links say.
 ///
 /// A grant ends with the homeserver's receipt of the leave, so that what was
@@ -193,7 +197,7 @@ pub async fn sync(conn: &mut Connection, room_ids: &[String]) -> QueryResult<Vec
     let opened: Vec<Changed> = sql_query(format!(
         "INSERT INTO tributary.room_grants (connection_id, user_id, room_id, conversation_id, from_at, from_ts)
          SELECT c.id, c.user_id, r.room_id, r.conversation_id,
-                CASE WHEN g.until_at IS NOT NULL THEN coalesce(back.from_at, now()) END, back.from_ts
+                CASE WHEN g.until_at IS NOT NULL THEN coalesce(back.from_at, now()) END, {FROM_TS}
          FROM tributary.rooms r
          JOIN tributary.room_members m ON m.room_id = r.room_id
          JOIN tributary.messenger_connections c ON {ENTITLED}
@@ -247,10 +251,10 @@ pub async fn split(
                  AND s.room_id = g.room_id AND s.state_key = c.matrix_user_id
                  AND s.received_at > c.linked_at AND {SINCE_START} AND {BEFORE_END} OFFSET 0) AS l
              CROSS JOIN LATERAL (
-                 SELECT starts.from_at, starts.from_ts
+                 SELECT back.from_at, {FROM_TS} AS from_ts
                  FROM (SELECT l.*) AS g CROSS JOIN LATERAL ({STARTS}
-                     AND s.room_id = g.room_id AND s.state_key = g.state_key AND {BEHIND_END}) AS starts
-                 WHERE starts.is_return ORDER BY starts.from_at LIMIT 1) AS back
+                     AND s.room_id = g.room_id AND s.state_key = g.state_key AND {BEHIND_END}) AS back
+                 WHERE back.is_return ORDER BY back.from_at LIMIT 1) AS back
              WHERE NOT l.again
                -- One behind the end is for what came after it; the one that belongs to the leave is yet to come.
                AND (g.until_at IS NULL OR least(back.from_at, to_timestamp(back.from_ts / 1000.0)) <= g.until_at)

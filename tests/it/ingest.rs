@@ -545,6 +545,24 @@ async fn a_return_is_behind_the_leave_that_it_replaces_whatever_their_clocks_say
     assert_eq!(seen(&world, &bob).await.0, ["welcome back"]);
 }
 
+/// By its bridge, which had it from the network: what was said between is no more theirs for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_return_that_is_dated_back_to_before_the_leave_shows_nothing_of_between() {
+    let (world, [_, bob]) = world_with_group().await;
+    let back = ago(instead("$join", "$leave", &bob, "join"), 30_000);
+    let pushes = [
+        ago(instead("$leave", "$before", &bob, "leave"), 40_000),
+        ago(text("!g", "$1", CAROL, "to Alice"), 35_000),
+        said_ago(back, 20_000),
+        ago(text("!g", "$2", CAROL, "welcome back"), 25_000),
+    ];
+    for (n, event) in pushes.iter().enumerate() {
+        let events = std::slice::from_ref(event);
+        world.push(&n.to_string(), events).await;
+    }
+    assert_eq!(seen(&world, &bob).await.0, ["welcome back"]);
+}
+
 /// The homeserver lost the push with it; the comparison finds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leave_that_is_known_behind_the_return_takes_what_was_said_between() {
