@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
@@ -27,6 +27,7 @@ use crate::{
 const USERS: usize = 50;
 const SOCKETS: usize = 500;
 const MESSAGES: usize = 20;
+const FRAMES: usize = MESSAGES * SOCKETS;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Somebody's sockets, and who pushes.
@@ -72,44 +73,79 @@ fn measure_at(bench: &Bench, tributary: &Serving, bare: &Bare) -> anyhow::Result
             frames,
         });
     }
-    let mut rates = HashMap::<_, Vec<f64>>::new();
+    let mut bursts = HashMap::<_, Vec<Burst>>::new();
     // A burst is short: more of them than rounds of anything else.
     for number in 0..=bench.rounds() * 4 {
         sides.reverse();
         for side in &mut sides {
-            let rate = burst(bench, side, number)?;
+            let burst = burst(bench, side, number)?;
             side.crowd.are_open()?;
             if number > 0 {
-                rates.entry(side.name).or_default().push(rate);
+                bursts.entry(side.name).or_default().push(burst);
             }
         }
     }
-    let of = |name| median(rates.get(name).into_iter().flatten().copied());
+    let middle = |name, figure: fn(&Burst) -> f64| {
+        median(bursts.get(name).into_iter().flatten().map(figure))
+    };
+    let of = |name| middle(name, |burst| rate(FRAMES, burst.last));
+    let milliseconds = |figure| {
+        let of = |name| (name, middle(name, figure));
+        HashMap::from(["tributary", "axum"].map(of))
+    };
     Ok(Row {
         what: format!("a burst of {MESSAGES} to {SOCKETS} sockets of {USERS} users"),
         unit: "frames/s",
         figure: of("tributary"),
         beside: Some(("axum", of("axum"))),
         target: Target::AtLeast(0.4),
-        details: json!({ "rounds": rates }),
+        details: json!({
+            "answeredMs": milliseconds(|burst| burst.answered.as_secs_f64() * 1000.0),
+            "firstMs": milliseconds(|burst| burst.first.as_secs_f64() * 1000.0),
+            "lastMs": milliseconds(|burst| burst.last.as_secs_f64() * 1000.0),
+        }),
     })
 }
 
-/// From before the PUT until the last frame is read, on the last socket.
-fn burst(bench: &Bench, side: &mut Side, number: usize) -> anyhow::Result<f64> {
+/// How long it takes from before the PUT.
+struct Burst {
+    /// Until that is answered,
+    answered: Duration,
+    /// the first frame is read on any socket,
+    first: Duration,
+    /// and the last one on the last.
+    last: Duration,
+}
+
+fn burst(bench: &Bench, side: &mut Side, number: usize) -> anyhow::Result<Burst> {
     let body = messages(number);
     let begun = Instant::now();
     side.homeserver.push(&body)?;
-    let mut last = begun;
+    let answered = begun.elapsed();
+    let mut first = PATIENCE;
+    let mut last = Duration::ZERO;
+    let mut frames = Vec::with_capacity(FRAMES);
     bench.runtime.block_on(async {
-        for _ in 0..MESSAGES * SOCKETS {
-            let frame = timeout(PATIENCE, side.frames.recv()).await;
-            let frame = frame.context("a frame did not come")?;
-            last = last.max(frame.context("no socket is read")?.at);
+        while frames.len() < FRAMES {
+            let left = FRAMES - frames.len();
+            let more = timeout(PATIENCE, side.frames.recv_many(&mut frames, left)).await;
+            ensure!(
+                more.context("a frame did not come")? > 0,
+                "no socket is read"
+            );
         }
         anyhow::Ok(())
     })?;
-    Ok(rate(MESSAGES * SOCKETS, last - begun))
+    for frame in frames {
+        let at = frame.at - begun;
+        first = first.min(at);
+        last = last.max(at);
+    }
+    Ok(Burst {
+        answered,
+        first,
+        last,
+    })
 }
 
 fn messages(number: usize) -> Bytes {
