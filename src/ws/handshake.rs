@@ -32,8 +32,9 @@ use crate::{
 /// What is read at once, in bytes. Clients say little, and the default of 128 KiB would be
 /// most of what an idle socket costs.
 const READ_BUFFER: usize = 1024;
-/// So many bytes are written at once.
-const WRITE_BUFFER: usize = 4 * 1024;
+/// So many bytes are written at once: some twenty frames, since each write costs many times what
+/// a frame does. What a socket has needed of it, it keeps.
+const WRITE_BUFFER: usize = 16 * 1024;
 /// What is read of a frame before the connection is given up, in bytes. It is more
 /// than a frame may have, since one that is read to its end can be answered with a
 /// proper close.
