@@ -5,10 +5,11 @@
 
 use diesel::QueryResult;
 use diesel_async::SimpleAsyncConnection as _;
-use futures_util::future::{try_join, try_join3, try_join4};
+use futures_util::future::{try_join, try_join4};
 
 use super::{
-    Connection, messages, participants, plans::STEADY, reactions, rooms, stream, versions, viewers,
+    Connection, messages, participants, plans::STEADY, reactions, read, rooms, stream, versions,
+    viewers,
 };
 
 /// Prepares them, by running each for nothing: they get the plans that a
@@ -31,10 +32,11 @@ async fn all(conn: &Connection) -> QueryResult<()> {
         participants::prepare(conn),
         messages::prepare(conn),
     );
-    let others = try_join3(
+    let others = try_join4(
         rooms::prepare(conn),
         viewers::prepare(conn),
         stream::prepare(conn),
+        read::messages::prepare(conn),
     );
     try_join(about_messages, others).await?;
     Ok(())

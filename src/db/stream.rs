@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use chrono::{DateTime, Utc};
@@ -13,11 +14,11 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use super::{Connection, statement::Keep as _};
+use super::{Connection, read::messages::Shown, statement::Keep as _};
 use crate::model::frame::{Frame, FrameKind};
 
 /// How far a viewer's stream goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     /// The Clerk user.
     pub user_id: String,
@@ -26,6 +27,17 @@ pub struct Head {
     /// The frames that lead there, where they are at hand: whoever has all before them
     /// need not read them.
     pub entries: Arc<[Entry]>,
+    /// All that those show, where it was read along with their commit.
+    pub along: Option<Along>,
+}
+
+/// What was read for a viewer along with a commit, before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Along {
+    /// What the commit's frames show, as far as the viewer may see it.
+    pub shown: Arc<[Shown]>,
+    /// When that was asked for.
+    pub read_at: Instant,
 }
 
 impl Head {
@@ -36,6 +48,7 @@ impl Head {
             user_id,
             position,
             entries: Arc::default(),
+            along: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use diesel_async::AsyncConnection as _;
 use serde_json::{json, value::RawValue};
 use uuid::Uuid;
 
-use super::{Batch, Ingest, Stored, partition::partition, store};
+use super::{Batch, Ingest, Stored, partition::partition, shown::ByViewer, store};
 use crate::{
     db::{
         self, Connection, Prepared,
@@ -145,7 +145,7 @@ impl Ingest {
             batch,
             known,
             Vec::new(),
-            async |_| Ok(()),
+            async |_, _| Ok(ByViewer::none()),
         )
         .await?;
         let outcome = if is_kept {

@@ -2,7 +2,8 @@
 //!
 //! A push ([`transaction`]) and a page of history ([`store_page`]) take the same way:
 //! decode, sort by what the room is ([`partition`]), fold ([`facts`]), write in sets
-//! ([`store()`], [`states`], [`relations`], [`reads`]), and tell the viewers ([`announce`]). It calls nobody but Postgres.
+//! ([`store()`], [`states`], [`relations`], [`reads`]), and tell the viewers ([`announce`], [`shown`]). It calls nobody but
+//! Postgres.
 
 mod announce;
 mod backfills;
@@ -15,6 +16,7 @@ mod partition;
 mod reads;
 mod relations;
 pub mod shared_time;
+mod shown;
 mod states;
 mod store;
 mod tally;

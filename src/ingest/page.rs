@@ -4,6 +4,7 @@ use diesel::QueryResult;
 
 use super::{
     Batch, letters,
+    shown::ByViewer,
     store::{Stored, store},
 };
 use crate::{
@@ -35,8 +36,14 @@ pub async fn store_page(
     let known = rooms::lock_and_load(conn, &[room_id.to_owned()]).await?;
     let frames = frames(known.get(room_id));
     letters::settle(conn, room_id, &batch).await?;
-    store(conn, prepared, bridges, batch, known, frames, async |_| {
-        Ok(())
-    })
+    store(
+        conn,
+        prepared,
+        bridges,
+        batch,
+        known,
+        frames,
+        async |_, _| Ok(ByViewer::none()),
+    )
     .await
 }

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::{
     announce,
     facts::{Facts, Placed},
-    reads, relations, states,
+    reads, relations,
+    shown::{self, ByViewer},
+    states,
     tally::Tally,
 };
 use crate::{
@@ -68,7 +70,8 @@ pub struct Stored {
 /// Stores a batch inside the caller's transaction. The caller has locked the
 /// batch's rooms, before anything else, and `known` them since; the viewers'
 /// positions are locked last. `frames` go out before the batch's own. `end` is joined with
-/// the last statements, as the last one: it ends the transaction, or does nothing. The
+/// the last statements, as the last one: it reads what all frames show to whoever it likes, and
+/// ends the transaction, or does neither. The
 /// connection has its statements `_prepared`, so that none overtakes another.
 ///
 /// # Errors
@@ -81,7 +84,7 @@ pub(super) async fn store(
     batch: Batch,
     mut known: HashMap<String, Room>,
     mut frames: Vec<Frame>,
-    end: impl AsyncFnOnce(&Connection) -> QueryResult<()>,
+    end: impl AsyncFnOnce(&Connection, &[Frame]) -> QueryResult<ByViewer>,
 ) -> QueryResult<Stored> {
     let room_ids: Vec<_> = batch.rooms().into_iter().collect();
     let timer = Timer::new(&meters().fold_seconds);
@@ -165,8 +168,9 @@ pub(super) async fn store(
         viewers::add(conn, seen, &[]).await
     };
     let touch = rooms::touch(conn, &active);
-    let (_, (), heads, ()) =
-        try_join4(add, touch, stream::append(conn, &frames), end(conn)).await?;
+    let append = stream::append(conn, &frames);
+    let (_, (), mut heads, shown) = try_join4(add, touch, append, end(conn, &frames)).await?;
+    shown::hand_out(&mut heads, shown);
     let live = stored.iter().filter(|message| !message.historical);
     Ok(Stored {
         live: live.map(|message| message.received_at).min(),

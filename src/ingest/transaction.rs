@@ -1,15 +1,26 @@
 //! A pushed transaction: 200 means committed.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use futures_util::future::try_join4;
+use diesel::QueryResult;
+use futures_util::future::{join, try_join4};
 use serde_json::value::RawValue;
 
-use super::{Batch, Ingest, Stored, ephemeral::Passing, letters, store};
+use super::{
+    Batch, Ingest, Stored,
+    ephemeral::Passing,
+    letters,
+    shown::{self, ByViewer},
+    store,
+};
 use crate::{
     db::{
         self,
         ledger::{self, Recorded},
+        read::messages,
         rooms::{self, Room},
     },
     matrix::{
@@ -17,6 +28,7 @@ use crate::{
         transaction::{BadTransaction, Transaction},
     },
     meters::{Timer, meters},
+    model::frame::Frame,
 };
 
 /// Synapse waits 60 s for the answer: what takes longer than this is given up,
@@ -176,6 +188,7 @@ impl Ingest {
         known: HashMap<String, Room>,
     ) -> db::Result<Stored> {
         let extra = passing.store(conn, &self.bridges, &known).await?;
+        let bytes = batch.raw.values().map(String::len).sum();
         store(
             conn,
             prepared,
@@ -183,9 +196,33 @@ impl Ingest {
             batch,
             known,
             extra,
-            db::commit,
+            async |conn, frames| self.commit_shown(conn, frames, bytes).await,
         )
         .await
+    }
+
+    /// Reads what these frames show to whoever listens here, and commits. The push had so many
+    /// `bytes`.
+    async fn commit_shown(
+        &self,
+        conn: &db::Connection,
+        frames: &[Frame],
+        bytes: usize,
+    ) -> QueryResult<ByViewer> {
+        let wanted = shown::wanted(frames, bytes, |user_id| self.feed.listens(user_id));
+        let read_at = Instant::now();
+        let read = messages::shown_to(conn, &wanted);
+        let (shown, committed) = join(read, db::commit(conn)).await;
+        let shown = match shown {
+            // The transaction has not failed with it: the sockets will read what they can.
+            Err(diesel::result::Error::DeserializationError(error)) => {
+                tracing::error!(%error, "what a push shows could not be read");
+                HashMap::new()
+            }
+            shown => shown?,
+        };
+        committed?;
+        Ok(ByViewer::read(shown, read_at))
     }
 
     fn after_commit(&self, transaction_id: &str, stored: &Stored) {

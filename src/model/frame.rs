@@ -65,6 +65,17 @@ impl FrameKind {
         }
     }
 
+    /// The message that it shows, if it shows nothing else.
+    #[must_use]
+    pub fn message(&self) -> Option<Uuid> {
+        match *self {
+            Self::MessageCreated { message_id, .. } | Self::MessageUpdated { message_id, .. } => {
+                Some(message_id)
+            }
+            _ => None,
+        }
+    }
+
     /// The ids it carries: conversation, message, connection.
     #[must_use]
     pub fn ids(&self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {

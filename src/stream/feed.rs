@@ -3,12 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
-use super::inbox::Inbox;
+use super::{inbox::Inbox, rendered::Fresh};
 use crate::{
     db::stream::{Entry, Head},
     model::transient::Transient,
@@ -16,7 +17,7 @@ use crate::{
 
 /// Of a viewer not more frames are kept at hand, however many one commit brings: a socket
 /// takes no more at once.
-const MOST_AT_HAND: usize = 64;
+pub const MOST_AT_HAND: usize = 64;
 
 /// Says that there is something new. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,15 +45,28 @@ pub struct Tip {
     /// The last position.
     pub position: i64,
     entries: Arc<[Entry]>,
+    fresh: Option<Arc<Fresh>>,
+}
+
+/// Frames that need not be read from the outbox.
+#[derive(Debug, Clone)]
+pub struct AtHand {
+    /// The frames.
+    pub entries: Arc<[Entry]>,
+    /// All that they show, if that need not be read either.
+    pub fresh: Option<Arc<Fresh>>,
 }
 
 impl Tip {
     /// All frames after a position, if they are at hand: nobody else has committed any since
     /// it was the last one.
     #[must_use]
-    pub fn after(&self, position: i64) -> Option<Arc<[Entry]>> {
+    pub fn after(&self, position: i64, now: Instant) -> Option<AtHand> {
         let first = self.entries.first()?;
-        (first.position == position + 1).then(|| Arc::clone(&self.entries))
+        (first.position == position + 1).then(|| AtHand {
+            entries: Arc::clone(&self.entries),
+            fresh: self.fresh.clone().filter(|fresh| fresh.is_fresh(now)),
+        })
     }
 }
 
@@ -117,6 +131,23 @@ impl Feed {
         }
     }
 
+    /// Whether anybody listens here for a viewer.
+    #[must_use]
+    pub fn listens(&self, user_id: &str) -> bool {
+        self.viewers().contains_key(user_id)
+    }
+
+    /// Lets go of what was read along with commits and is no longer sent.
+    pub(super) fn forget_stale(&self, now: Instant) {
+        for viewer in self.viewers().values() {
+            viewer.head.send_if_modified(|known| {
+                known.fresh.take_if(|fresh| !fresh.is_fresh(now));
+                // Nobody has to look because of that.
+                false
+            });
+        }
+    }
+
     /// Announces committed frames, here and to other replicas.
     pub fn advance(&self, heads: &[Head]) {
         self.advance_here(heads);
@@ -170,11 +201,11 @@ impl Feed {
                     let further = head.position > known.position;
                     if further {
                         known.position = head.position;
-                        known.entries = if head.entries.len() > MOST_AT_HAND {
-                            Arc::default()
-                        } else {
-                            Arc::clone(&head.entries)
-                        };
+                        let is_kept = head.entries.len() <= MOST_AT_HAND;
+                        let kept = is_kept.then_some(head);
+                        known.entries = kept.map(|head| head.entries.clone()).unwrap_or_default();
+                        let along = kept.and_then(|head| head.along.clone());
+                        known.fresh = along.map(|along| Arc::new(Fresh::new(along)));
                     }
                     further
                 });
@@ -235,7 +266,8 @@ impl Drop for Forget {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::rendered::FRESH, *};
+    use crate::db::stream::Along;
 
     fn head(user_id: &str, position: i64) -> Head {
         Head::at(user_id.to_owned(), position)
@@ -265,8 +297,9 @@ mod tests {
             ..head("a", *positions.end())
         };
         let after = |position| {
-            let entries = listener.head.borrow().after(position)?;
-            Some(entries.iter().map(|e| e.position).collect::<Vec<_>>())
+            let at_hand = listener.head.borrow().after(position, Instant::now())?;
+            let positions = at_hand.entries.iter().map(|e| e.position);
+            Some(positions.collect::<Vec<_>>())
         };
         feed.advance(&[appended(4..=5)]);
         assert_eq!(after(3), Some(vec![4, 5]));
@@ -282,6 +315,55 @@ mod tests {
         assert_eq!(after(8), None);
         feed.advance(&[appended(74..=137)]);
         assert_eq!(after(73).map(|all| all.len()), Some(64));
+    }
+
+    fn read(position: i64, read_at: Instant) -> Head {
+        Head {
+            entries: Arc::new([Entry {
+                position,
+                kind: None,
+                at: chrono::DateTime::UNIX_EPOCH,
+            }]),
+            along: Some(Along {
+                shown: Arc::new([]),
+                read_at,
+            }),
+            ..head("a", position)
+        }
+    }
+
+    #[test]
+    fn what_was_read_along_with_a_commit_is_sent_soon_or_not_at_all() {
+        let (feed, _hints) = Feed::with_hints();
+        let mut listener = feed.subscribe("a");
+        let before = Instant::now();
+        let later = before + FRESH;
+        feed.advance(&[read(1, before)]);
+        listener.head.mark_unchanged();
+        let is_fresh = |now| {
+            let at_hand = listener.head.borrow().after(0, now).unwrap();
+            at_hand.fresh.is_some()
+        };
+        assert!(is_fresh(before) && !is_fresh(later));
+        feed.forget_stale(before);
+        assert!(is_fresh(before));
+        // It is let go of when it is old, and its frames are not.
+        feed.forget_stale(later);
+        assert!(!is_fresh(before));
+        assert!(!listener.head.has_changed().unwrap(), "nobody has to look");
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_all_is_not_at_hand() {
+        let (feed, _hints) = Feed::with_hints();
+        let listener = feed.subscribe("a");
+        let now = Instant::now();
+        feed.advance(&[read(1, now)]);
+        // What another replica commits.
+        feed.advance(&[head("a", 2)]);
+        assert!(listener.head.borrow().after(0, now).is_none());
+        assert!(listener.head.borrow().fresh.is_none());
+        assert!(feed.listens("a") && !feed.listens("b"));
     }
 
     #[test]

@@ -8,9 +8,11 @@ pub mod cursor;
 mod feed;
 mod inbox;
 mod relay;
+mod rendered;
 
 pub use self::{
-    feed::{Feed, Subscription},
+    feed::{AtHand, Feed, MOST_AT_HAND, Subscription},
     inbox::Inbox,
     relay::Relay,
+    rendered::{Fresh, Rendered},
 };

@@ -1,6 +1,9 @@
 //! Between replicas: NOTIFY carries hints out, LISTEN and a poll bring them in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -163,6 +166,7 @@ async fn listen(url: &SecretString, feed: &Feed, origin: Uuid) {
 async fn poll(db: &Database, feed: &Feed) {
     loop {
         tokio::time::sleep(POLL).await;
+        feed.forget_stale(Instant::now());
         let listening = feed.listening();
         if listening.is_empty() {
             continue;

@@ -1,15 +1,14 @@
 //! Frames out of the database: the next batch of a viewer's stream, rendered from
 //! the rows as they are now, in a number of statements that the batch's size does
-//! not change.
+//! not change; or in none, from what was read along with a commit just now.
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +19,11 @@ use crate::{
     app::App,
     db::{
         self,
-        read::{backfill, connections, conversations, messages, participants},
+        read::{
+            backfill, connections, conversations,
+            messages::{self, Shown},
+            participants,
+        },
         stream::{self, Entry},
     },
     meters::meters,
@@ -28,9 +31,8 @@ use crate::{
         connection::{Connection, Status},
         conversation::Conversation,
         frame::FrameKind,
-        message::Message,
     },
-    stream::cursor::Cursor,
+    stream::{Rendered, cursor::Cursor},
 };
 
 /// The next part of a viewer's stream.
@@ -43,25 +45,12 @@ pub(super) enum Pulled {
     Pruned(i64),
 }
 
-/// A frame, ready to be sent.
-#[derive(Debug)]
-pub(super) struct Rendered {
-    /// Cheap to clone: each of a viewer's sockets sends the same.
-    pub(super) text: Utf8Bytes,
-    /// When it was made.
-    at: DateTime<Utc>,
-    /// When the homeserver received what it is the first word of.
-    received_at: Option<DateTime<Utc>>,
-}
-
-impl Rendered {
-    /// Measures how late it is.
-    pub(super) fn measure(&self, now: DateTime<Utc>) {
-        let since = |at: DateTime<Utc>| (now - at).to_std().unwrap_or_default();
-        meters().frame_lag_seconds.record(since(self.at));
-        if let Some(received_at) = self.received_at {
-            meters().delivery_seconds.record(since(received_at));
-        }
+/// Measures how late a frame is.
+pub(super) fn measure(frame: &Rendered, now: DateTime<Utc>) {
+    let since = |at: DateTime<Utc>| (now - at).to_std().unwrap_or_default();
+    meters().frame_lag_seconds.record(since(frame.at));
+    if let Some(received_at) = frame.received_at {
+        meters().delivery_seconds.record(since(received_at));
     }
 }
 
@@ -82,9 +71,21 @@ pub(super) async fn pull(
             }
         },
     };
-    let rows = Rows::load(&mut conn, has_begun, &part.user_id, &entries).await?;
+    let shown = shown(&conn, has_begun, &part.user_id, &entries).await?;
+    let mut rows = Rows::of(&shown);
+    rows.load_rare(&mut conn, &part.user_id, &entries).await?;
     conn.leave();
     let reached = entries.last().map_or(part.position, |entry| entry.position);
+    Ok(Pulled::Frames(render(part, &entries, &rows), reached))
+}
+
+/// Renders these frames, which show nothing but these messages.
+pub(super) fn render_shown(part: &Part, entries: &[Entry], shown: &[Shown]) -> Vec<Rendered> {
+    render(part, entries, &Rows::of(shown))
+}
+
+/// Renders these frames of a part.
+fn render(part: &Part, entries: &[Entry], rows: &Rows<'_>) -> Vec<Rendered> {
     let frames = entries.iter().filter_map(|entry| {
         let event = rows.event(entry.kind?)?;
         let received_at = match &event {
@@ -104,7 +105,7 @@ pub(super) async fn pull(
             received_at,
         })
     });
-    Ok(Pulled::Frames(frames.collect(), reached))
+    frames.collect()
 }
 
 /// What is next in a stream.
@@ -131,56 +132,42 @@ async fn next(conn: &mut db::Pooled, part: &Part) -> Result<Next, db::Error> {
     Ok(Next::Entries(entries))
 }
 
+/// The messages of a batch of frames, in a transaction that it begins unless one has begun.
+async fn shown(
+    conn: &db::Pooled,
+    has_begun: bool,
+    user_id: &str,
+    entries: &[Entry],
+) -> Result<Vec<Shown>, db::Error> {
+    let wanted = ids(entries, |kind| kind.message());
+    let wanted: Vec<_> = wanted.into_iter().map(|id| (user_id, id)).collect();
+    let opened = async {
+        if has_begun {
+            return Ok(());
+        }
+        // Only so that its statements keep their plans: making them takes many times what they do.
+        conn.begin().await
+    };
+    let ((), mut shown) = try_join(opened, messages::shown_to(conn, &wanted)).await?;
+    Ok(shown.remove(user_id).unwrap_or_default())
+}
+
 /// What a batch of frames shows.
 #[derive(Default)]
-struct Rows {
-    messages: HashMap<Uuid, Message>,
-    unread: HashMap<Uuid, i32>,
+struct Rows<'a> {
+    messages: HashMap<Uuid, &'a Shown>,
     conversations: HashMap<Uuid, Conversation>,
     connections: HashMap<Uuid, Connection>,
     backfills: HashMap<Uuid, backfill::Progress>,
 }
 
-impl Rows {
-    async fn load(
-        conn: &mut db::Pooled,
-        has_begun: bool,
-        user_id: &str,
-        entries: &[Entry],
-    ) -> Result<Self, db::Error> {
-        let mut rows = Self::default();
-        let shown = ids(entries, |kind| match kind {
-            FrameKind::MessageCreated { message_id, .. }
-            | FrameKind::MessageUpdated { message_id, .. } => Some(message_id),
-            _ => None,
-        });
-        let counted = ids(entries, |kind| match kind {
-            FrameKind::MessageCreated {
-                conversation_id, ..
-            } => Some(conversation_id),
-            _ => None,
-        });
-        let opened = async {
-            if has_begun {
-                return Ok(());
-            }
-            // Only so that its statements keep their plans: making them takes many times what they do.
-            conn.begin().await
-        };
-        if shown.is_empty() {
-            opened.await?;
-        } else {
-            let ((), found, unread) = try_join3(
-                opened,
-                messages::by_ids(conn, user_id, &shown),
-                conversations::unread_counts(conn, user_id, &counted),
-            )
-            .await?;
-            rows.messages = by_key(found, |message| message.id);
-            rows.unread = unread;
+impl<'a> Rows<'a> {
+    /// Messages, and nothing else yet.
+    fn of(shown: &'a [Shown]) -> Self {
+        Self {
+            messages: by_key(shown, |shown| shown.message.id),
+            ..Self::default()
         }
-        rows.load_rare(conn, user_id, entries).await?;
-        Ok(rows)
     }
 
     /// Everything but messages.
@@ -222,21 +209,21 @@ impl Rows {
     /// What a frame says now; none when the viewer may no longer see it.
     fn event(&self, kind: FrameKind) -> Option<Event> {
         Some(match kind {
-            FrameKind::MessageCreated {
-                conversation_id,
-                message_id,
-            } => Event::MessageCreated {
-                conversation_id,
-                message: Box::new(self.messages.get(&message_id)?.clone()),
-                unread_count: *self.unread.get(&conversation_id)?,
-            },
-            FrameKind::MessageUpdated {
-                conversation_id,
-                message_id,
-            } => Event::MessageUpdated {
-                conversation_id,
-                message: Box::new(self.messages.get(&message_id)?.clone()),
-            },
+            FrameKind::MessageCreated { message_id, .. } => {
+                let shown = self.messages.get(&message_id)?;
+                Event::MessageCreated {
+                    conversation_id: shown.message.conversation_id,
+                    message: Box::new(shown.message.clone()),
+                    unread_count: shown.unread_count,
+                }
+            }
+            FrameKind::MessageUpdated { message_id, .. } => {
+                let message = &self.messages.get(&message_id)?.message;
+                Event::MessageUpdated {
+                    conversation_id: message.conversation_id,
+                    message: Box::new(message.clone()),
+                }
+            }
             FrameKind::ConversationUpdated { conversation_id } => Event::ConversationUpdated {
                 conversation: Box::new(self.conversations.get(&conversation_id)?.clone()),
             },

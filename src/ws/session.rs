@@ -1,7 +1,8 @@
 //! One socket, from hello to close.
 //!
-//! Frames are pulled from the database in small batches as the socket takes them,
-//! so what a socket keeps in memory is bounded by a batch however far it lags.
+//! Frames are pulled from the database in small batches as the socket takes them, but for
+//! what was read along with its commit a moment ago, so what a socket keeps in memory is bounded
+//! by a batch however far it lags.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use super::{
     hub::Seat,
     lifetime::{Lifetime, Phase},
     protocol::{ClientFrame, Event, MAX_CLIENT_FRAME, Reason, ServerFrame},
-    pull::Pulled,
+    pull::{Pulled, measure, render_shown},
     pulls::{Outcome, Part, Pull, Pulls},
     resume::Start,
     wire::{Turn, Wire},
@@ -26,7 +27,7 @@ use crate::{
     auth::clerk::{self, KEYS_UNAVAILABLE, Refusal},
     meters::meters,
     model::transient::Transient,
-    stream::{Subscription, cursor::Cursor},
+    stream::{AtHand, Rendered, Subscription, cursor::Cursor},
 };
 
 /// Frames rendered at once.
@@ -250,11 +251,13 @@ impl Session {
             self.pulling.is_none() && self.retry_at.is_none_or(|at| now >= at) && !self.wire.paused;
         if may_pull && self.wire.is_idle() && self.head > self.position {
             self.retry_at = None;
-            self.pulling = Some(self.next_batch());
+            self.take_next_batch();
         }
     }
 
-    fn next_batch(&self) -> Pull {
+    /// Sends it, where it was read along with its commit, and else begins to read it. What is
+    /// replayed, or followed by something else, is always read: it may have been redacted since.
+    fn take_next_batch(&mut self) {
         let limit = BATCH.min(self.app.config.websocket.max_queue.max(1));
         let part = Part {
             user_id: self.identity.user_id.clone(),
@@ -263,9 +266,25 @@ impl Session {
             limit,
         };
         let tip = self.subscription.head.borrow();
-        let at_hand = tip.after(self.position).filter(|all| all.len() <= limit);
+        let at_hand = tip.after(self.position, std::time::Instant::now());
         drop(tip);
-        self.pulls.of(&self.app, part, at_hand)
+        let at_hand = at_hand.filter(|all| all.entries.len() <= limit);
+        if let Some(AtHand {
+            entries,
+            fresh: Some(fresh),
+        }) = &at_hand
+            && let Some(last) = entries.last()
+            && self.live_at.is_none()
+            && last.position >= self.head
+            && let Some(frames) =
+                fresh.rendered(self.epoch, |shown| render_shown(&part, entries, shown))
+        {
+            self.position = last.position;
+            self.hand_over(frames);
+        } else {
+            let entries = at_hand.map(|all| all.entries);
+            self.pulling = Some(self.pulls.of(&self.app, part, entries));
+        }
     }
 
     fn pulled(&mut self, pulled: &Outcome) {
@@ -280,16 +299,7 @@ impl Session {
                     self.retry_at = Some(Instant::now() + RETRY);
                 }
                 self.position = reached;
-                let is_live = self.live_at.is_none();
-                let when = if is_live { "live" } else { "replay" };
-                meters().frames.of(when).increment(frames.len() as u64);
-                let now = self.app.clock.now();
-                for frame in frames {
-                    if is_live {
-                        frame.measure(now);
-                    }
-                    self.wire.send(frame.text.clone());
-                }
+                self.hand_over(frames);
             }
             Ok(&Pulled::Pruned(head)) => {
                 self.position = head;
@@ -300,6 +310,20 @@ impl Session {
                 tracing::warn!(%error, "a socket waits for the database");
                 self.retry_at = Some(Instant::now() + RETRY);
             }
+        }
+    }
+
+    /// Frames of the stream, up to the position that was reached.
+    fn hand_over(&mut self, frames: &[Rendered]) {
+        let is_live = self.live_at.is_none();
+        let when = if is_live { "live" } else { "replay" };
+        meters().frames.of(when).increment(frames.len() as u64);
+        let now = self.app.clock.now();
+        for frame in frames {
+            if is_live {
+                measure(frame, now);
+            }
+            self.wire.send(frame.text.clone());
         }
     }
 

@@ -160,38 +160,6 @@ pub async fn by_ids(
     with_last_messages(conn, user_id, rows).await
 }
 
-/// How many messages are unread in each of these conversations, where they are the viewer's.
-///
-/// # Errors
-///
-/// When the statement fails.
-pub async fn unread_counts(
-    mut conn: &Connection,
-    user_id: &str,
-    ids: &[Uuid],
-) -> QueryResult<HashMap<Uuid, i32>> {
-    #[derive(QueryableByName)]
-    struct Unread {
-        #[diesel(sql_type = SqlUuid)]
-        conversation_id: Uuid,
-        #[diesel(sql_type = Integer)]
-        unread_count: i32,
-    }
-    let rows: Vec<Unread> = sql_query(
-        "SELECT conversation_id, unread_count FROM tributary.conversation_access
-         WHERE user_id = $1 AND conversation_id = ANY($2)",
-    )
-    .bind::<Text, _>(user_id)
-    .bind::<Array<SqlUuid>, _>(ids)
-    .kept()
-    .load(&mut conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.conversation_id, row.unread_count))
-        .collect())
-}
-
 async fn with_last_messages(
     conn: &mut Connection,
     user_id: &str,

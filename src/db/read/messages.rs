@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use serde::de::DeserializeOwned;
@@ -379,6 +379,78 @@ pub async fn by_ids(
     .load(&mut conn)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())
+}
+
+/// A message as one viewer sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// The message.
+    pub message: Message,
+    /// How many messages of its conversation they have not read.
+    pub unread_count: i32,
+}
+
+/// These messages as these viewers see them, by viewer, in no order: each pair names both.
+/// What one may not see is not there.
+///
+/// # Errors
+///
+/// When the statement fails.
+pub async fn shown_to(
+    conn: &Connection,
+    wanted: &[(&str, Uuid)],
+) -> QueryResult<HashMap<String, Vec<Shown>>> {
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    read_shown(conn, wanted).await
+}
+
+/// Prepares the statement of [`shown_to`].
+pub(in crate::db) async fn prepare(conn: &Connection) -> QueryResult<()> {
+    read_shown(conn, &[]).await.map(drop)
+}
+
+async fn read_shown(
+    mut conn: &Connection,
+    wanted: &[(&str, Uuid)],
+) -> QueryResult<HashMap<String, Vec<Shown>>> {
+    #[derive(QueryableByName)]
+    struct Seen {
+        #[diesel(sql_type = Text)]
+        user_id: String,
+        #[diesel(sql_type = Integer)]
+        unread_count: i32,
+        #[diesel(embed)]
+        row: Row,
+    }
+    let (users, ids): (Vec<_>, Vec<_>) = wanted.iter().copied().unzip();
+    let rows: Vec<Seen> = sql_query(format!(
+        "SELECT a.user_id, a.unread_count, {COLUMNS}
+         FROM unnest($1::text[], $2::uuid[]) AS w(user_id, message_id)
+         JOIN tributary.messages m ON m.id = w.message_id
+         JOIN tributary.conversations conv ON conv.id = m.conversation_id
+         -- A lookup each, as is may-see: as joins they may read all who see the conversation for each of them.
+         CROSS JOIN LATERAL (
+             SELECT a.* FROM tributary.conversation_access a
+             WHERE a.user_id = w.user_id AND a.conversation_id = m.conversation_id OFFSET 0) AS a
+         {OF_MESSAGE}
+         WHERE {MAY_SEE_EACH}"
+    ))
+    .bind::<Array<Text>, _>(users)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .kept()
+    .load(&mut conn)
+    .await?;
+    let mut shown: HashMap<String, Vec<Shown>> = HashMap::new();
+    for seen in rows {
+        let one = Shown {
+            message: seen.row.into(),
+            unread_count: seen.unread_count,
+        };
+        shown.entry(seen.user_id).or_default().push(one);
+    }
+    Ok(shown)
 }
 
 /// The newest message that the viewer may see in each of these conversations.

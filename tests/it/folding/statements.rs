@@ -97,7 +97,7 @@ async fn folding_takes_as_many_statements_for_a_hundred_events_as_for_ten() {
 }
 
 /// A part of each statement that goes out together with others, which must not overtake it.
-const TOGETHER: [&str; 10] = [
+const TOGETHER: [&str; 11] = [
     "pg_advisory_xact_lock",
     "INSERT INTO tributary.message_versions AS v",
     "INSERT INTO tributary.reactions",
@@ -108,6 +108,7 @@ const TOGETHER: [&str; 10] = [
     "SET unread_count = CASE",
     "SET last_event_at = now()",
     "INSERT INTO tributary.outbox",
+    "AS w(user_id, message_id)",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +116,7 @@ async fn what_goes_out_together_is_prepared_before_the_first_of_it() {
     let app = shared_room().await;
     let world = World::on(Database::new(&app.database.url, 1).unwrap());
     let before = prepared(&world).await;
+    let _listener = world.ingest.feed.subscribe("user_alice");
     world.push("1", &mixed("a", 20)).await;
     let own = text(ROOM, ALICE, "$own", "hello");
     world

@@ -1,5 +1,6 @@
 //! `GET /ws`, over a real socket and a real Postgres.
 
+mod at_hand;
 pub(crate) mod client;
 mod closes;
 mod frames;
