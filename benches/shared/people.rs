@@ -12,6 +12,11 @@ use tributary::{
 use super::events::Shape;
 
 const BOT: &str = "@facebookbot:lab.local";
+const SPOKEN: &str = "
+    INSERT INTO tributary.participants (conversation_id, matrix_user_id, external_id, has_spoken, membership)
+    SELECT r.conversation_id, m.user_id, substring(m.user_id FROM '^@facebook_(.+):'), true, m.membership
+    FROM tributary.rooms r JOIN tributary.room_members m USING (room_id)
+    WHERE r.room_id = $1 AND m.user_id <> $2 ON CONFLICT DO NOTHING";
 
 /// Links the customers of `shape` and maps their rooms.
 pub(crate) async fn populate(db: &Database, bridges: &Bridges, shape: Shape) -> anyhow::Result<()> {
@@ -49,7 +54,8 @@ pub(crate) async fn link(db: &Database, number: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Leaves a room as discovery would: resolved, its members known, mapped.
+/// Leaves a room as discovery would: resolved, its members known, mapped; and all but the
+/// bot have said something there already.
 pub(crate) async fn map(
     db: &Database,
     bridges: &Bridges,
@@ -74,7 +80,13 @@ pub(crate) async fn map(
         db::rooms::lock(conn, &rooms).await?;
         db::rooms::resolve(conn, room_id, &resolution).await?;
         db::members::replace(conn, room_id, &members).await?;
-        ingest::map_rooms(conn, bridges, &rooms).await
+        ingest::map_rooms(conn, bridges, &rooms).await?;
+        diesel::sql_query(SPOKEN)
+            .bind::<diesel::sql_types::Text, _>(room_id)
+            .bind::<diesel::sql_types::Text, _>(BOT)
+            .execute(conn)
+            .await?;
+        Ok::<_, db::QueryError>(())
     })
     .await
     .context("a room could not be mapped")?;

@@ -32,7 +32,7 @@ use tokio::runtime::Runtime;
 use crate::{
     limits::child::serve_if_asked,
     report::{HEAD, Row, say},
-    rows::{backfill, burst, frames, growth, idle, ingest, memory, pages, raw, startup},
+    rows::{backfill, burst, frames, growth, idle, ingest, memory, own, pages, raw, startup},
     shared::scratch::admin,
 };
 
@@ -41,6 +41,7 @@ type Kind = (&'static str, fn(&Bench) -> anyhow::Result<Vec<Row>>);
 
 const KINDS: &[Kind] = &[
     ("raw", raw::measure),
+    ("own", own::measure),
     ("ingest", ingest::measure),
     ("frames", frames::measure),
     ("backfill", backfill::measure),

@@ -2,4 +2,5 @@
 
 pub(crate) mod bare;
 pub(crate) mod child;
+pub(crate) mod own;
 pub(crate) mod raw;

@@ -49,8 +49,8 @@ const WRITE: &str = "
         WHERE p.user_id = n.user_id RETURNING p.user_id, p.position - n.count AS base
     )
     INSERT INTO raw.log SELECT n.user_id, m.base + n.nth, n.id FROM news n JOIN moved m USING (user_id)";
-const BODY: &str = "see you tomorrow at the station, did they answer about the flat?";
-const CONTENT: &str = r#"{"msgtype":"m.text","body":"see you tomorrow at the station, did they answer about the flat?","m.mentions":{},"fi.mau.double_puppet_source":"mautrix-meta"}"#;
+pub(super) const BODY: &str = "see you tomorrow at the station, did they answer about the flat?";
+pub(super) const CONTENT: &str = r#"{"msgtype":"m.text","body":"see you tomorrow at the station, did they answer about the flat?","m.mentions":{},"fi.mau.double_puppet_source":"mautrix-meta"}"#;
 
 /// A connection that does that.
 pub(crate) struct Raw {

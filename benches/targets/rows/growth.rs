@@ -29,6 +29,9 @@ use crate::{
 
 /// Messages, in the chats that events go to.
 const SEED: &str = include_str!("seed.sql");
+/// How many there are, and how many of them a search finds.
+const THERE: &str = "
+    SELECT (SELECT count(*) FROM tributary.messages), (SELECT count(*) FROM tributary.search_entries)";
 /// Names a database that is kept, to measure again with ten million: it is seeded when it
 /// has not been.
 const SEEDED: &str = "TRIBUTARY_BENCH_SEEDED";
@@ -171,6 +174,12 @@ async fn seed(database: &Client, messages: usize) -> anyhow::Result<()> {
         indexed(database).await?;
         database.batch_execute("CHECKPOINT").await?;
     }
+    let row = database.query_one(THERE, &[]).await?;
+    let (stored, found): (i64, i64) = (row.get(0), row.get(1));
+    anyhow::ensure!(
+        stored >= most && found >= most,
+        "of {most} messages {stored} are stored, and {found} in the search's index"
+    );
     Ok(())
 }
 

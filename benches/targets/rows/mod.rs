@@ -7,6 +7,7 @@ pub(crate) mod growth;
 pub(crate) mod idle;
 pub(crate) mod ingest;
 pub(crate) mod memory;
+pub(crate) mod own;
 pub(crate) mod pages;
 pub(crate) mod raw;
 pub(crate) mod startup;

@@ -24,18 +24,29 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
 fn measure_at(bench: &Bench, scratch: &Scratch) -> anyhow::Result<Vec<Row>> {
     let mut raw = Raw::connect(&bench.runtime, scratch.url())?;
+    of_sizes(bench, "limit: raw statement", |of_each, transactions| {
+        raw.round(&bench.runtime, of_each, transactions)
+    })
+}
+
+/// A row for each size of a transaction: rows a second in so many transactions of so many rows.
+pub(super) fn of_sizes(
+    bench: &Bench,
+    what: &str,
+    mut round: impl FnMut(usize, usize) -> anyhow::Result<f64>,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for of_each in ROWS {
         let mut rates = Vec::new();
         for number in 0..=bench.rounds() {
             let transactions = (OF_ONE * of_each.min(10) / of_each).max(1);
-            let rate = raw.round(&bench.runtime, of_each, transactions)?;
+            let rate = round(of_each, transactions)?;
             if number > 0 {
                 rates.push(rate);
             }
         }
         rows.push(Row {
-            what: format!("limit: raw statement, {of_each} rows"),
+            what: format!("{what}, {of_each} rows"),
             unit: "rows/s",
             figure: median(rates.iter().copied()),
             beside: None,
