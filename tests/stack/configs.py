@@ -15,7 +15,7 @@ BOT = "facebookbot"
 GHOSTS = "facebook_"
 
 
-def init(directory: Path, cache: Path, with_switch: bool, tributary_port: int | None) -> None:
+def init(directory: Path, cache: Path, with_switch: bool, in_memory: bool, tributary_port: int | None) -> None:
     """Writes stack.json and the configuration beside it. An existing stack is left alone."""
     if (directory / "stack.json").exists():
         raise StackError(f"{directory} is a stack already")
@@ -24,7 +24,7 @@ def init(directory: Path, cache: Path, with_switch: bool, tributary_port: int | 
         directory.mkdir(parents=True)
         directory.chmod(0o711)
     (directory / "logs").mkdir(exist_ok=True)
-    stack = describe(directory, cache, with_switch, tributary_port)
+    stack = describe(directory, cache, with_switch, in_memory, tributary_port)
     write_private(directory / "tributary.yaml", yamlish.dump(tributary_config(stack)) + "\n")
     write_development_key(directory / "dev-clerk.key")
     synapse_config.write(directory, stack)
@@ -47,7 +47,7 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def describe(directory: Path, cache: Path, with_switch: bool, tributary_port: int | None) -> dict:
+def describe(directory: Path, cache: Path, with_switch: bool, in_memory: bool, tributary_port: int | None) -> dict:
     """The contents of stack.json."""
     token = secrets.token_hex
     ports = free_ports(8)
@@ -57,7 +57,7 @@ def describe(directory: Path, cache: Path, with_switch: bool, tributary_port: in
 
     tributary = tributary_port or ports[6]
     switch = {"url": local(ports[4]), "control_url": local(ports[5]), "target": local(tributary)} if with_switch else None
-    database = {"host": "127.0.0.1", "port": ports[0]}
+    database = {"host": "127.0.0.1", "port": ports[0], "in_memory": in_memory}
     for name in ("postgres", "synapse", "tributary"):
         database[f"{name}_password"] = token(16)
     at = f"127.0.0.1:{ports[0]}"

@@ -72,7 +72,7 @@ def make(cache: Path) -> None:
 
 def _stack_for_making(directory: Path, cache: Path) -> Stack:
     """A stack without Tributary, whose homeserver does nothing but store."""
-    configs.init(directory, cache, with_switch=False, tributary_port=None)
+    configs.init(directory, cache, with_switch=False, in_memory=False, tributary_port=None)
     stack = Stack(directory)
     home = directory / "synapse"
     config = synapse_config.homeserver(directory, home, stack.data)

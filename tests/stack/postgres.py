@@ -5,10 +5,18 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import processes
 from state import Stack, StackError
+
+# Where files are in memory, on Linux.
+MEMORY = Path("/dev/shm")
+# What has to be free there, and of the memory: a run of all tests takes a third of it.
+ROOM = 6 << 30
+# A cluster in memory that nobody has touched for so many seconds, and nobody runs, is left over.
+FORGOTTEN = 3600
 
 
 def programs() -> Path:
@@ -55,12 +63,15 @@ def start(stack: Stack) -> None:
 
 
 def _data_directory(stack: Stack, ours: dict) -> Path:
-    """The cluster's directory, outside the stack's when the server's user cannot get there."""
+    """The cluster's directory, outside the stack's when it is to be in memory, or the server's user cannot get there."""
     recorded = stack.data["postgres"].get("data_dir")
     if recorded:
         return Path(recorded)
     data = stack.dir / "postgres"
-    if subprocess.run(["test", "-x", stack.dir], check=False, **ours).returncode != 0:
+    if stack.data["postgres"].get("in_memory") and _has_room():
+        _clear_forgotten()
+        data = Path(tempfile.mkdtemp(prefix="tributary-postgres-", dir=MEMORY))
+    elif subprocess.run(["test", "-x", stack.dir], check=False, **ours).returncode != 0:
         data = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
         print(f"stack: {stack.dir} is closed to Postgres's user, the cluster is in {data}", flush=True)
     data.mkdir(mode=0o700, exist_ok=True)
@@ -68,6 +79,47 @@ def _data_directory(stack: Stack, ours: dict) -> Path:
         os.chown(data, ours["user"], ours["group"])
     stack.update(lambda whole: whole["postgres"].update({"data_dir": str(data)}))
     return data
+
+
+def _has_room() -> bool:
+    """Whether a cluster in memory leaves enough of it to others."""
+    try:
+        facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        available = int(facts["MemAvailable"].split()[0]) << 10
+        return min(available, shutil.disk_usage(MEMORY).free) >= ROOM
+    except (OSError, KeyError, ValueError):
+        return False
+
+
+def _clear_forgotten() -> None:
+    """Removes what stacks have left in memory that were killed."""
+    for data in MEMORY.glob("tributary-postgres-*"):
+        try:
+            if time.time() - data.stat().st_mtime > FORGOTTEN and not _is_run(data):
+                shutil.rmtree(data)
+        except OSError as error:
+            print(f"stack: {data} is left over and stays: {error}", flush=True)
+
+
+def _is_run(data: Path) -> bool:
+    """Whether a server runs there: its working directory is its cluster's."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == data:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def clear(stack: Stack) -> None:
+    """Removes a stopped stack's cluster where it is not in the stack's own directory."""
+    data = Path(stack.data["postgres"].get("data_dir") or stack.dir)
+    if data.is_relative_to(stack.dir) or not data.exists():
+        return
+    if _is_run(data):
+        raise StackError(f"Postgres still runs in {data}")
+    shutil.rmtree(data)
 
 
 def _make_cluster(stack: Stack, tools: Path, data: Path, env: dict, ours: dict) -> None:

@@ -10,6 +10,7 @@
     stack.py restart --dir DIR COMPONENT...
     stack.py status  --dir DIR [--json]
     stack.py user    --dir DIR NAME                 register a Matrix user, print its token
+    stack.py clear   --dir DIR                      remove what a stopped stack has elsewhere
     stack.py secrets --dir DIR                      fail when a log of Tributary's tells a secret
 
 Only the standard library is used, and everything listens on 127.0.0.1.
@@ -26,6 +27,7 @@ import configs
 import discretion
 import history
 import install
+import postgres
 import processes
 from state import StackError, Stack
 
@@ -49,11 +51,13 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--cache", type=Path, required=True)
     init.add_argument("--with-switch", action="store_true")
     init.add_argument("--with-history", action="store_true")
+    init.add_argument("--in-memory", action="store_true")
     init.add_argument("--tributary-port", type=int)
     for name in ("up", "restart"):
         command(name).add_argument("components", nargs="+", choices=components.ORDER)
     command("down").add_argument("components", nargs="*", default=[], metavar="COMPONENT")
     command("status").add_argument("--json", action="store_true")
+    command("clear")
     command("secrets")
     user = command("user")
     user.add_argument("name")
@@ -83,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     if args.command == "init":
         cache = args.cache.resolve()
         found = history.facts(cache) if args.with_history else None
-        configs.init(args.dir.resolve(), cache, args.with_switch, args.tributary_port)
+        configs.init(args.dir.resolve(), cache, args.with_switch, args.in_memory, args.tributary_port)
         if found:
             history.bring(Stack(args.dir.resolve()), found)
         return
@@ -97,6 +101,8 @@ def run(args: argparse.Namespace) -> None:
         components.up(stack, args.components)
     elif args.command == "status":
         print_status(stack, args.json)
+    elif args.command == "clear":
+        postgres.clear(stack)
     elif args.command == "secrets":
         discretion.check(stack)
     elif args.command == "user":
