@@ -11,6 +11,7 @@ use crate::{server::exchange, shared::events::Push};
 
 /// The pushing side of a homeserver.
 pub(crate) struct Homeserver {
+    to: SocketAddr,
     stream: TcpStream,
     authorization: String,
     next_transaction: u64,
@@ -26,13 +27,18 @@ pub(crate) struct Timings {
 
 impl Homeserver {
     pub(crate) fn connect(to: SocketAddr, hs_token: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(to)?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            to,
+            stream: open(to)?,
             authorization: format!("Bearer {hs_token}"),
             next_transaction: 1,
         })
+    }
+
+    /// Begins a new connection, after so long that the other side may have closed the last one.
+    pub(crate) fn reconnect(&mut self) -> anyhow::Result<()> {
+        self.stream = open(self.to)?;
+        Ok(())
     }
 
     /// Goes on where another one was.
@@ -70,4 +76,10 @@ impl Homeserver {
         ensure!(status == 200, "transaction {id} was answered {status}");
         Ok(())
     }
+}
+
+fn open(to: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(to)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -62,7 +62,12 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         all.push(Grown::start(bench, messages)?);
         anyhow::Ok(())
     });
-    let rows = started.and_then(|()| measure_at(bench, &mut all));
+    // The first of them have waited until the last was seeded.
+    let reconnected = started.and_then(|()| {
+        all.iter_mut()
+            .try_for_each(|grown: &mut Grown| grown.pushed.homeserver.reconnect())
+    });
+    let rows = reconnected.and_then(|()| measure_at(bench, &mut all));
     for grown in all {
         grown.stop(bench)?;
     }
