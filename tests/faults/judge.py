@@ -1,9 +1,12 @@
 """Compares what the homeserver has with the tables, with what customers are answered, and with what sockets saw."""
 
+import json
 from collections import Counter, defaultdict
+from datetime import datetime
 
 from cast import Cast, Person, Room
 from reader import Reader, shown
+from stream import Stream
 from truth import HELD_UP_MS, Message, Truth
 
 # The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it,
@@ -167,18 +170,22 @@ def _answered(person: Person, room: Room, truth: Truth, items: list[dict], recei
 def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts: dict[str, int],
             heads: dict[str, int], answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
     """What each reader has against what is in the outbox, and against what their customer is answered."""
+    unpushed = _never_pushed(cast)
     for person in cast.customers:
         outbox = cast.house.sql(
             "SELECT position, coalesce(message_id, conversation_id, connection_id)::text, kind FROM tributary.outbox"
             " WHERE user_id = %s AND position > %s ORDER BY position", (person.user_id, starts[person.user_id]))
         own = {room.room_id: truths[room.room_id] for room in cast.rooms if person in room.viewers}
-        known = Known(cast, person)
+        stream = Stream(cast.house.sql(
+            "SELECT position, message_id::text, conversation_id::text, kind,"
+            " (extract(epoch FROM created_at) * 1000)::bigint FROM tributary.outbox"
+            " WHERE user_id = %s ORDER BY position", (person.user_id,)))
         for reader in (reader for reader in readers if reader.user_id == person.user_id):
             for kind, evidence in reader.wrong.items():
                 verdict.wrong[kind] += evidence
             _stream(reader, outbox, heads[person.user_id], verdict)
             _created(person, reader, cast, own, verdict)
-            _last(person, reader, own, answered[person.user_id], known, verdict)
+            _last(person, reader, own, answered[person.user_id], (unpushed, stream), verdict)
             verdict.compared["frames"] += reader.received
 
 
@@ -213,37 +220,30 @@ def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], 
                 verdict.add("lost", f"{reader.name}: {message.event_id} was never announced")
 
 
-class Known:
-    """When a customer's stream first knew of a leave: an end of access is a `conversation.updated` in it."""
-
-    def __init__(self, cast: Cast, person: Person) -> None:
-        self.last: dict[str, tuple[int, str]] = {}
-        self.changes: list[tuple[int, str, int]] = []
-        for position, message, conversation, kind, at in cast.house.sql(
-                "SELECT position, message_id::text, conversation_id::text, kind,"
-                " (extract(epoch FROM created_at) * 1000)::bigint FROM tributary.outbox"
-                " WHERE user_id = %s ORDER BY position", (person.user_id,)):
-            if message:
-                self.last[message] = (position, conversation)
-            elif kind == "conversation.updated":
-                self.changes.append((position, conversation, at))
-
-    def before(self, message_id: str, left_ms: int) -> bool:
-        """Whether it may have known of a leave then when it last told of this message."""
-        last, conversation = self.last.get(message_id, (0, None))
-        return conversation is None or any(
-            position < last and of == conversation and at >= left_ms for position, of, at in self.changes)
+def _never_pushed(cast: Cast) -> dict[str, int]:
+    """Of rooms of which the homeserver has kept back events, when a replica last found some, in milliseconds."""
+    found: dict[str, int] = {}
+    for path in (cast.house.outer / "logs").glob("replica-*.log"):
+        for line in path.read_text(errors="replace").splitlines():
+            if '"events that were never pushed"' in line and line.endswith("}"):
+                told = json.loads(line)
+                at = int(datetime.fromisoformat(told["timestamp"]).timestamp() * 1000)
+                found[told["room_id"]] = max(at, found.get(told["room_id"], 0))
+    return found
 
 
-def _last(person: Person, reader: Reader, own: dict[str, Truth], answered: dict[str, tuple], known: Known,
-          verdict: Verdict) -> None:
+def _last(person: Person, reader: Reader, own: dict[str, Truth], answered: dict[str, tuple],
+          told: tuple[dict[str, int], Stream], verdict: Verdict) -> None:
     """The last frame of a message says what the message is now, to whoever is there."""
+    unpushed, stream = told
     last = {frame.about: frame.shown for frame in reader.log if frame.shown}
-    said = {event_id: (truth, message) for truth in own.values() for event_id, message in truth.messages.items()}
+    said = {event_id: (room_id, truth, message)
+            for room_id, truth in own.items() for event_id, message in truth.messages.items()}
     for message_id, found in last.items():
-        wanted, (truth, message) = answered.get(message_id), said.get(found[0], (None, None))
+        wanted, (room_id, truth, message) = answered.get(message_id), said.get(found[0], (None, None, None))
         away = [each for each in truth.away.get(person.matrix_id, []) if each.has(message)] if truth else []
-        if wanted is None and away and not any(known.before(message_id, each.left_ms) for each in away):
+        if wanted is None and away and unpushed.get(room_id, 0) > message.timestamp and not any(
+                stream.knew(message_id, each.left_ms, each.back_ms) for each in away):
             verdict.compared["sent before a leave was known"] += 1
             continue
         if truth and not truth.is_whole(person.matrix_id, message) and (wanted or _is_close(person, truth, message)):

@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,8 +16,11 @@ from state import Stack, StackError
 MEMORY = Path("/dev/shm")
 # What has to be free there, and of the memory: a run of all tests takes a third of it.
 ROOM = 6 << 30
-# A cluster in memory that nobody has touched for so many seconds, and nobody runs, is left over.
-FORGOTTEN = 3600
+# What clusters are called that are not in their stack's directory.
+PREFIX = "tributary-postgres-"
+# A cluster in memory that nobody runs is left over when nobody has touched it for so many seconds: one that was
+# stopped, and one that was killed.
+FORGOTTEN, KILLED = 3600, 86400
 
 
 def programs() -> Path:
@@ -66,13 +70,14 @@ def _data_directory(stack: Stack, ours: dict) -> Path:
     """The cluster's directory, outside the stack's when it is to be in memory, or the server's user cannot get there."""
     recorded = stack.data["postgres"].get("data_dir")
     if recorded:
+        if not Path(recorded).exists():
+            raise StackError(f"the cluster in {recorded} is gone, and this stack with it: make another")
         return Path(recorded)
     data = stack.dir / "postgres"
-    if stack.data["postgres"].get("in_memory") and _has_room():
-        _clear_forgotten()
-        data = Path(tempfile.mkdtemp(prefix="tributary-postgres-", dir=MEMORY))
+    if stack.data["postgres"].get("in_memory") and _has_room(ours):
+        data = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
     elif subprocess.run(["test", "-x", stack.dir], check=False, **ours).returncode != 0:
-        data = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
+        data = Path(tempfile.mkdtemp(prefix=PREFIX))
         print(f"stack: {stack.dir} is closed to Postgres's user, the cluster is in {data}", flush=True)
     data.mkdir(mode=0o700, exist_ok=True)
     if ours:
@@ -81,21 +86,39 @@ def _data_directory(stack: Stack, ours: dict) -> Path:
     return data
 
 
-def _has_room() -> bool:
+def _has_room(ours: dict) -> bool:
     """Whether a cluster in memory leaves enough of it to others."""
     try:
+        _clear_forgotten(ours)
         facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        available = int(facts["MemAvailable"].split()[0]) << 10
-        return min(available, shutil.disk_usage(MEMORY).free) >= ROOM
-    except (OSError, KeyError, ValueError):
-        return False
+        room = min(int(facts["MemAvailable"].split()[0]) << 10, shutil.disk_usage(MEMORY).free, _granted())
+        if room >= ROOM and os.access(MEMORY, os.W_OK | os.X_OK):
+            return True
+        print(f"stack: {room >> 20} MiB of memory are free, too few for the cluster", flush=True)
+    except (OSError, KeyError, ValueError) as error:
+        print(f"stack: no cluster in memory: {error}", flush=True)
+    return False
 
 
-def _clear_forgotten() -> None:
+def _granted() -> int:
+    """How much memory a container has left, in bytes."""
+    try:
+        group = Path("/sys/fs/cgroup")
+        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+    except (OSError, ValueError):
+        # No container, or no limit.
+        return sys.maxsize
+
+
+def _clear_forgotten(ours: dict) -> None:
     """Removes what stacks have left in memory that were killed."""
-    for data in MEMORY.glob("tributary-postgres-*"):
+    users = {os.geteuid(), ours.get("user")}
+    for data in MEMORY.glob(f"{PREFIX}*"):
         try:
-            if time.time() - data.stat().st_mtime > FORGOTTEN and not _is_run(data):
+            # It may be run where this cannot see it: in another container.
+            may_run = (data / "postmaster.pid").exists()
+            forgotten = time.time() - data.stat().st_mtime > (KILLED if may_run else FORGOTTEN)
+            if data.stat().st_uid in users and forgotten and not _is_run(data):
                 shutil.rmtree(data)
         except OSError as error:
             print(f"stack: {data} is left over and stays: {error}", flush=True)
@@ -105,7 +128,7 @@ def _is_run(data: Path) -> bool:
     """Whether a server runs there: its working directory is its cluster's."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == data:
+            if os.path.samefile(process / "cwd", data):
                 return True
         except OSError:
             continue
@@ -115,7 +138,7 @@ def _is_run(data: Path) -> bool:
 def clear(stack: Stack) -> None:
     """Removes a stopped stack's cluster where it is not in the stack's own directory."""
     data = Path(stack.data["postgres"].get("data_dir") or stack.dir)
-    if data.is_relative_to(stack.dir) or not data.exists():
+    if not data.name.startswith(PREFIX) or not data.exists():
         return
     if _is_run(data):
         raise StackError(f"Postgres still runs in {data}")

@@ -112,9 +112,10 @@ impl Own {
         self.written += rows as u64;
         let numbers = first..self.written;
         let ids: Vec<_> = numbers.clone().map(|_| new_id().to_string()).collect();
-        let chats: Vec<_> = (0..rows)
-            .map(|row| &self.chats[row * 31 % self.chats.len()])
-            .collect();
+        let chats: Vec<_> = numbers
+            .clone()
+            .map(|number| Ok(&self.chats[usize::try_from(number * 31)? % self.chats.len()]))
+            .collect::<anyhow::Result<_>>()?;
         let rooms: Vec<_> = chats.iter().map(|chat| &chat.0).collect();
         let conversations: Vec<_> = chats.iter().map(|chat| &chat.1).collect();
         let senders: Vec<_> = chats.iter().map(|chat| &chat.2).collect();
