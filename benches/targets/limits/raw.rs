@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Statement};
 use tributary::{clock::Clock, model::new_id};
 
-use crate::shared::scratch::connect;
+use crate::{figures::rate, shared::scratch::connect};
 
 /// The ledger, messages with the indexes that pages and events need, the conversation and
 /// the log of its user.
@@ -84,9 +84,7 @@ impl Raw {
         for _ in 0..transactions {
             runtime.block_on(self.write(rows))?;
         }
-        #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 rows")]
-        let all = (rows * transactions) as f64;
-        Ok(all / begun.elapsed().as_secs_f64())
+        Ok(rate(rows * transactions, begun.elapsed()))
     }
 
     async fn write(&mut self, rows: usize) -> anyhow::Result<()> {

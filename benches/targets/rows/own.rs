@@ -2,18 +2,11 @@
 //! ingest and backfill for as long as those are what they are.
 
 use secrecy::SecretString;
-use serde_json::json;
 use tributary::db::Database;
 
-use super::raw::of_sizes;
+use super::raw::{limit, of_sizes};
 use crate::{
-    Bench,
-    figures::median,
-    limits::own::Own,
-    report::{Row, Target},
-    server,
-    shared::scratch::Scratch,
-    stand::SETTINGS,
+    Bench, limits::own::Own, report::Row, server, shared::scratch::Scratch, stand::SETTINGS,
 };
 
 /// Messages a round that are put into the index of the search, in transactions of so many.
@@ -41,13 +34,6 @@ fn measure_at(bench: &Bench, url: &SecretString) -> anyhow::Result<Vec<Row>> {
         own.round(&bench.runtime, INDEXED.1, INDEXED.0 / INDEXED.1)?;
         rates.push(own.index(&bench.runtime, &db)?);
     }
-    rows.push(Row {
-        what: "limit: the index of the search".to_owned(),
-        unit: "rows/s",
-        figure: median(rates.iter().copied()),
-        beside: None,
-        target: Target::None,
-        details: json!({ "rounds": rates }),
-    });
+    rows.push(limit("limit: the index of the search".to_owned(), &rates));
     Ok(rows)
 }

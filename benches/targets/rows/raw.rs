@@ -45,14 +45,19 @@ pub(super) fn of_sizes(
                 rates.push(rate);
             }
         }
-        rows.push(Row {
-            what: format!("{what}, {of_each} rows"),
-            unit: "rows/s",
-            figure: median(rates.iter().copied()),
-            beside: None,
-            target: Target::None,
-            details: json!({ "rounds": rates }),
-        });
+        rows.push(limit(format!("{what}, {of_each} rows"), &rates));
     }
     Ok(rows)
+}
+
+/// The middle one of some rates, which is nothing to reach.
+pub(super) fn limit(what: String, rates: &[f64]) -> Row {
+    Row {
+        what,
+        unit: "rows/s",
+        figure: median(rates.iter().copied()),
+        beside: None,
+        target: Target::None,
+        details: json!({ "rounds": rates }),
+    }
 }
