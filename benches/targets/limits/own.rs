@@ -143,14 +143,24 @@ impl Own {
     }
 
     /// Messages per second that the program's own statements put into the index of the search,
-    /// until none is left of those that are not yet there.
+    /// until none is left of those that are not yet there. Fails when one is.
     pub(crate) fn index(&self, runtime: &Runtime, db: &Database) -> anyhow::Result<f64> {
+        let waiting = self.waiting(runtime)?;
         let begun = Instant::now();
-        let waiting = "SELECT count(*) FROM tributary.search_queue";
-        let waiting: i64 = runtime
-            .block_on(self.client.query_one(waiting, &[]))?
-            .get(0);
         while runtime.block_on(index::step(db))? {}
-        Ok(rate(usize::try_from(waiting)?, begun.elapsed()))
+        let elapsed = begun.elapsed();
+        let left = self.waiting(runtime)?;
+        ensure!(
+            waiting > 0 && left == 0,
+            "of {waiting} messages {left} are not in the search's index"
+        );
+        Ok(rate(waiting, elapsed))
+    }
+
+    /// Messages that are not in the index yet.
+    fn waiting(&self, runtime: &Runtime) -> anyhow::Result<usize> {
+        let count = "SELECT count(*) FROM tributary.search_queue";
+        let count: i64 = runtime.block_on(self.client.query_one(count, &[]))?.get(0);
+        Ok(usize::try_from(count)?)
     }
 }
