@@ -106,8 +106,8 @@ pub(super) async fn serve(wire: Wire, opening: Opening, mut seat: Seat) {
         ?end,
         "a socket ended"
     );
-    let Session { wire, .. } = session;
-    // Whoever takes its time to say goodbye takes no seat.
+    // Whoever takes its time to say goodbye takes no seat, and no connection to the database.
+    let wire = session.into_wire();
     drop(seat);
     match end {
         End::Close(close) => {
@@ -152,6 +152,11 @@ impl Session {
         session.ping_at += session.heartbeat();
         session.greet(opening.start);
         session
+    }
+
+    /// What is left of it to say goodbye; what it was about to read is let go of.
+    fn into_wire(self) -> Wire {
+        self.wire
     }
 
     fn greet(&mut self, start: Start) {

@@ -1,5 +1,6 @@
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
+use diesel_async::SimpleAsyncConnection as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -122,6 +123,38 @@ async fn one_socket_too_many_closes_the_oldest() {
         assert!(kept.is_quiet().await);
     }
     assert_eq!(server.hub.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_answer_a_close_keeps_no_connection_to_the_database() {
+    let world = World::new().await;
+    world.connect(ALICE, ALICE_MATRIX).await;
+    world.room(ROOM, &[ALICE_MATRIX, FRIEND]).await;
+    let server = Server::start(&world);
+    let mut client = server.open(&world, ALICE, None).await;
+    let since = cursor(&client.expect("hello").await);
+    world.push(&[world.message(ROOM, FRIEND, "Hello")]).await;
+    let others = world.database.pool();
+    let mut holder = others.get().await.unwrap();
+    let hold = "BEGIN; LOCK TABLE tributary.outbox IN ACCESS EXCLUSIVE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let mut client = server.open(&world, ALICE, Some(&since)).await;
+    client.expect("hello").await;
+    let used = || world.app.db.pool().used;
+    eventually("nothing is being read", async || (used() > 0).then_some(())).await;
+    client.socket.send(Message::text("{")).await.unwrap();
+    assert_eq!(client.closed().await, 1008);
+    eventually("the connection is kept", async || {
+        (used() == 0).then_some(())
+    })
+    .await;
+    let stream = client.socket.into_inner().into_std().unwrap();
+    let unread = stream.peek(&mut [0]).unwrap_err();
+    assert_eq!(
+        unread.kind(),
+        ErrorKind::WouldBlock,
+        "the peer is waited for no longer"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
