@@ -106,6 +106,10 @@ class House:
         body = {"mode": mode} | ({"classes": ["transactions"]} if mode != "pass" else {})
         must("PUT", self.facts["switch"]["control_url"] + "/mode", "", body)
 
+    def pushes(self) -> list[dict]:
+        """What came through to the replicas of the homeserver's pushes, and what they answered."""
+        return must("GET", self.facts["switch"]["control_url"] + "/pushes")
+
     def sql(self, statement: str, parameters: tuple = (), patience: int = 20) -> list[tuple]:
         """Asks Tributary's database as its superuser, around all links."""
         return _sql(self._database("postgres"), statement, parameters, patience)

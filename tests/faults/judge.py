@@ -1,35 +1,16 @@
 """Compares what the homeserver has with the tables, with what customers are answered, and with what sockets saw."""
 
-import json
 from collections import Counter, defaultdict
-from datetime import datetime
 
 from cast import Cast, Person, Room
 from reader import Reader, shown
-from stream import Stream
+from stream import Pushes, Stream, compare
 from truth import HELD_UP_MS, Message, Truth
+from verdict import Verdict
 
 # The homeserver makes several events of a room at once: behind a leave it may put what it made so shortly before it,
 # and before a return what it made so shortly behind it.
 AT_ONCE_MS = 250
-WRONG = ("lost", "doubled", "reordered", "leaked", "untrue")
-
-
-class Verdict:
-    """What is wrong, by kind, with ids as evidence and never a body."""
-
-    def __init__(self) -> None:
-        self.wrong: dict[str, list[str]] = {kind: [] for kind in WRONG}
-        self.compared: Counter[str] = Counter()
-
-    def add(self, kind: str, evidence: str) -> None:
-        """One more."""
-        self.wrong[kind].append(evidence)
-
-    @property
-    def is_clean(self) -> bool:
-        """Nothing at all."""
-        return not any(self.wrong.values())
 
 
 def tables(cast: Cast, truths: dict[str, Truth], verdict: Verdict) -> None:
@@ -170,7 +151,7 @@ def _answered(person: Person, room: Room, truth: Truth, items: list[dict], recei
 def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts: dict[str, int],
             heads: dict[str, int], answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
     """What each reader has against what is in the outbox, and against what their customer is answered."""
-    unpushed = _never_pushed(cast)
+    pushes = Pushes(cast.house.pushes())
     for person in cast.customers:
         outbox = cast.house.sql(
             "SELECT position, coalesce(message_id, conversation_id, connection_id)::text, kind FROM tributary.outbox"
@@ -183,26 +164,10 @@ def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts:
         for reader in (reader for reader in readers if reader.user_id == person.user_id):
             for kind, evidence in reader.wrong.items():
                 verdict.wrong[kind] += evidence
-            _stream(reader, outbox, heads[person.user_id], verdict)
+            compare(reader, outbox, heads[person.user_id], answered[person.user_id], verdict)
             _created(person, reader, cast, own, verdict)
-            _last(person, reader, own, answered[person.user_id], (unpushed, stream), verdict)
+            _last(person, reader, own, answered[person.user_id], (stream, pushes), verdict)
             verdict.compared["frames"] += reader.received
-
-
-def _stream(reader: Reader, outbox: list[tuple], head: int, verdict: Verdict) -> None:
-    """What came behind `head`, such as how a bridge is doing, no reader waited for."""
-    has = {frame.position: frame.about for frame in reader.log}
-    if [frame.position for frame in reader.log] != sorted(has):
-        verdict.add("reordered", f"{reader.name}: positions that do not rise")
-    for position, about, kind in outbox:
-        if position not in has:
-            if position > head:
-                continue
-            verdict.add("lost", f"{reader.name}: {kind} at {position} about {about}")
-        elif has[position] != about:
-            verdict.add("reordered", f"{reader.name}: at {position} another {kind} than about {about}")
-    for position in has.keys() - {row[0] for row in outbox}:
-        verdict.add("untrue", f"{reader.name}: {position} is in no stream")
 
 
 def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], verdict: Verdict) -> None:
@@ -220,30 +185,18 @@ def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], 
                 verdict.add("lost", f"{reader.name}: {message.event_id} was never announced")
 
 
-def _never_pushed(cast: Cast) -> dict[str, int]:
-    """Of rooms of which the homeserver has kept back events, when a replica last found some, in milliseconds."""
-    found: dict[str, int] = {}
-    for path in (cast.house.outer / "logs").glob("replica-*.log"):
-        for line in path.read_text(errors="replace").splitlines():
-            if '"events that were never pushed"' in line and line.endswith("}"):
-                told = json.loads(line)
-                at = int(datetime.fromisoformat(told["timestamp"]).timestamp() * 1000)
-                found[told["room_id"]] = max(at, found.get(told["room_id"], 0))
-    return found
-
-
 def _last(person: Person, reader: Reader, own: dict[str, Truth], answered: dict[str, tuple],
-          told: tuple[dict[str, int], Stream], verdict: Verdict) -> None:
+          told: tuple[Stream, Pushes], verdict: Verdict) -> None:
     """The last frame of a message says what the message is now, to whoever is there."""
-    unpushed, stream = told
+    stream, pushes = told
     last = {frame.about: frame.shown for frame in reader.log if frame.shown}
-    said = {event_id: (room_id, truth, message)
-            for room_id, truth in own.items() for event_id, message in truth.messages.items()}
+    said = {event_id: (truth, message) for truth in own.values() for event_id, message in truth.messages.items()}
     for message_id, found in last.items():
-        wanted, (room_id, truth, message) = answered.get(message_id), said.get(found[0], (None, None, None))
+        wanted, (truth, message) = answered.get(message_id), said.get(found[0], (None, None))
         away = [each for each in truth.away.get(person.matrix_id, []) if each.has(message)] if truth else []
-        if wanted is None and away and unpushed.get(room_id, 0) > message.timestamp and not any(
-                stream.knew(message_id, each.left_ms, each.back_ms) for each in away):
+        if wanted is None and away and not any(
+                stream.knew(message_id, each.left_ms, each.back_ms)
+                or pushes.had_told(each.left_id, message.event_id, stream.told_at(message_id)) for each in away):
             verdict.compared["sent before a leave was known"] += 1
             continue
         if truth and not truth.is_whole(person.matrix_id, message) and (wanted or _is_close(person, truth, message)):

@@ -4,10 +4,15 @@ import dataclasses
 import time
 
 import judge
-from judge import Verdict
-from reader import Reader
+from cast import LEAVES
+from http_json import eventually
+from reader import BACK, Reader
+from verdict import Verdict
 
-TRAFFIC = 10
+# Seconds.
+TRAFFIC, AGAIN = 10, 10
+# The group of which a leave is kept back.
+UNSEEN = "left-2"
 
 
 def prove(run) -> int:
@@ -22,7 +27,13 @@ def prove(run) -> int:
     run.traffic.say(run.cast.room("shared"), 3)
     run.traffic.leave(1)
     run.traffic.come_back(1)
+    _leave_kept_back(run)
     results = [("nothing", None, run.settle())]
+    for reader in run.readers:
+        reader.again(BACK, AGAIN)
+    results.append(("nothing, read again", None, _with(run, lambda *_: None)))
+    print("  a leave that was kept back:", "; ".join(
+        f"{count} {name}" for name, count in sorted(results[-1][2].compared.items()) if "leave" in name or "theirs" in name))
     results += [(how.__doc__, kind, _with(run, how)) for kind, how in BROKEN]
     failed = 0
     for name, kind, verdict in results:
@@ -48,6 +59,23 @@ def _with(run, how) -> Verdict:
         if mend:
             run.house.sql(mend)
     return verdict
+
+
+def _leave_kept_back(run) -> None:
+    """A customer leaves, and the homeserver is killed over the push that says so, which it keeps back. What is said behind
+    it is pushed, and their pages have it before anybody here knows of the leave."""
+    house, room, leaver = run.house, run.cast.room(UNSEEN), run.cast.people[LEAVES]
+    eventually("nothing is on its way", 120, run.is_quiet)
+    house.switch("hang")
+    run.traffic.go(room)
+    eventually("the leave is on its way", 60, lambda: run.busy()["pushes"])
+    house.kill("synapse")
+    house.switch("pass")
+    house.up("synapse")
+    said = run.traffic.say(room, 5)
+    pages = [reader for reader in run.readers if reader.user_id == leaver.user_id]
+    eventually("their pages have it", 60, lambda: all(
+        said <= {frame.shown[0] for frame in page.log if frame.shown} for page in pages))
 
 
 def _of_shared(run) -> str:
@@ -130,6 +158,25 @@ def _frame_missing(_run, reader: Reader) -> None:
     del reader.log[len(reader.log) // 2]
 
 
+def _sent_although_known(run, _reader: Reader) -> str:
+    """what is said behind a leave is sent although the leave was known:"""
+    leaver, truth = run.cast.people[LEAVES], run.truths[run.cast.room(UNSEEN).room_id]
+    away = truth.away[leaver.matrix_id][-1]
+    event_id = next(message.event_id for message in truth.messages.values() if away.has(message))
+    [(position, at)] = run.house.sql(
+        "UPDATE tributary.outbox o SET created_at = now() FROM (SELECT user_id, position, created_at::text"
+        " FROM tributary.outbox WHERE user_id = %s AND message_id = (SELECT id FROM tributary.messages"
+        " WHERE event_id = %s) ORDER BY position DESC LIMIT 1) old WHERE (o.user_id, o.position) ="
+        " (old.user_id, old.position) RETURNING old.position, old.created_at", (leaver.user_id, event_id))
+    return (f"UPDATE tributary.outbox SET created_at = '{at}'"
+            f" WHERE user_id = '{leaver.user_id}' AND position = {position}")
+
+
+def _frame_not_sent_again(_run, reader: Reader) -> None:
+    """a frame does not come again from further back:"""
+    reader.left_out.append(next(frame for frame in reversed(reader.log) if frame.shown))
+
+
 def _frames_swapped(_run, reader: Reader) -> None:
     """two frames have changed places:"""
     reader.log[-1], reader.log[-2] = reader.log[-2], reader.log[-1]
@@ -162,5 +209,6 @@ BROKEN = [
     ("lost", _row_gone), ("lost", _other_body), ("lost", _member_gone), ("leaked", _sees_on),
     ("leaked", _sees_what_was_said_while_away), ("leaked", _foreign_room),
     ("leaked", _nobodys_stored), ("doubled", _frame_twice), ("reordered", _older_frame), ("lost", _frame_missing),
-    ("reordered", _frames_swapped), ("doubled", _announced_twice), ("lost", _stale_frame), ("leaked", _foreign_frame),
+    ("lost", _frame_not_sent_again),    ("reordered", _frames_swapped), ("doubled", _announced_twice), ("lost", _stale_frame), ("leaked", _foreign_frame),
+    ("leaked", _sent_although_known),
 ]

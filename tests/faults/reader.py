@@ -5,6 +5,7 @@ import json
 import random
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from http_json import BROKEN
@@ -56,9 +57,13 @@ class Reader:
         self._start, self._forbidden = start, forbidden
         self._dice = random.Random(f"{seed} {name}")
         self.log: list[Frame] = []
-        # The frame that was received last, as an index of the log.
-        self._at = -1
+        # The frame that was received last, as an index of the log; and how far `live` said that all was sent.
+        self._at, self._live = -1, position_of(start)
         self.connections = self.resumed_back = self.received = 0
+        # What it had and was not sent again from further back: right only of a message that is not theirs any more.
+        self.left_out: list[Frame] = []
+        # Of the last connections, or tries: how long, how many frames of any kind, and what ended it.
+        self.ends: deque[str] = deque(maxlen=4)
         self.wrong: dict[str, list[str]] = {"lost": [], "doubled": [], "reordered": [], "leaked": []}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -66,7 +71,8 @@ class Reader:
     def copy(self) -> "Reader":
         """Another that has the same, and no connection."""
         other = Reader(self.name, self.user_id, self._port, self._token, self._start, self._forbidden, 0)
-        other.log, other.received, other._at = list(self.log), self.received, len(self.log) - 1
+        other.log, other.left_out, other.received = list(self.log), list(self.left_out), self.received
+        other._at, other._live = len(self.log) - 1, self._live
         return other
 
     def start(self) -> None:
@@ -79,13 +85,23 @@ class Reader:
         self._thread.join(60)
         deadline = time.monotonic() + patience
         self._at = len(self.log) - 1
-        while self.head < head and time.monotonic() < deadline:
+        while self.reached < head and time.monotonic() < deadline:
             self._connection(2.0, head)
+
+    def again(self, frames: int, patience: float) -> None:
+        """Resumes from so many frames back, after its end, and takes what comes up to `live`."""
+        self._at = max(-1, len(self.log) - 1 - frames)
+        self._connection(patience, None, "live")
 
     @property
     def head(self) -> int:
         """The newest position that it has."""
         return self.log[-1].position if self.log else position_of(self._start)
+
+    @property
+    def reached(self) -> int:
+        """The position up to which it has all that there is for it: what ends a stream may be nothing to be sent."""
+        return max(self.head, self._live)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -94,27 +110,33 @@ class Reader:
                 self._at = self._dice.randrange(max(-1, self._at - BACK), self._at + 1)
             self._connection(self._dice.uniform(*LASTS), None)
 
-    def _connection(self, seconds: float, head: int | None) -> None:
-        since = self.log[self._at].cursor if self._at >= 0 else self._start
+    def _connection(self, seconds: float, head: int | None, last: str | None = None) -> None:
+        since, begun, frames = self.log[self._at].cursor if self._at >= 0 else self._start, time.monotonic(), 0
         try:
             connection = WebSocket(self._port, f"/ws?since={since}", self._token(self.user_id), 5)
-        except BROKEN:
+        except BROKEN as error:
+            self.ends.append(f"none after {time.monotonic() - begun:.1f} s: {error or type(error).__name__}")
             # Nobody is there; perhaps soon.
             time.sleep(0.1)
             return
         self.connections += 1
         self.resumed_back += self._at < len(self.log) - 1
-        until = time.monotonic() + seconds
+        until, end = time.monotonic() + seconds, "left"
         try:
-            while (left := until - time.monotonic()) > 0 and (head is None or self.head < head):
+            while (left := until - time.monotonic()) > 0 and (head is None or self.reached < head):
                 frame = connection.frame(left)
                 if frame is None:
+                    end = "closed by the other side"
                     break
+                frames += 1
                 self.take(frame)
-        except BROKEN:
-            pass
+                if frame["type"] == last:
+                    break
+        except BROKEN as error:
+            end = str(error) or type(error).__name__
         finally:
             connection.close()
+            self.ends.append(f"{frames} frames in {time.monotonic() - begun:.1f} s: {end}")
 
     def take(self, raw: dict) -> None:
         """Checks a frame against what is known, and keeps it."""
@@ -122,12 +144,17 @@ class Reader:
             self.wrong["lost"].append(f"{self.name}: resync instead of what follows {self.log[-1:] and self.head}")
         if any(word in json.dumps(raw) for word in self._forbidden):
             self.wrong["leaked"].append(f"{self.name}: a {raw['type']} at {raw.get('cursor')} says what is not theirs")
+        if raw["type"] == "live":
+            self._live = max(self._live, position_of(raw["cursor"]))
         if "cursor" not in raw or raw["type"] in ("hello", "live", "resync"):
             return
         message = raw["data"].get("message")
         frame = Frame(position_of(raw["cursor"]), raw["cursor"], raw["type"], about(raw["data"]),
                       shown(message) if message else None)
         self.received += 1
+        while self._at + 1 < len(self.log) and self.log[self._at + 1].position < frame.position:
+            self._at += 1
+            self.left_out.append(self.log[self._at])
         expected = self.log[self._at + 1] if self._at + 1 < len(self.log) else None
         last = self.log[self._at].position if self._at >= 0 else position_of(self._start)
         if frame.position <= last:
@@ -141,7 +168,7 @@ class Reader:
         elif frame.position == expected.position:
             self._wrong("reordered", frame)
         else:
-            self._wrong("lost" if frame.position > expected.position else "doubled", frame)
+            self._wrong("doubled", frame)
 
     def _wrong(self, what: str, frame: Frame) -> None:
         self.wrong[what].append(f"{self.name}: {frame.kind} at {frame.position} about {frame.about}")

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from judge import WRONG, Verdict
 from mischief import KINDS
+from verdict import WRONG, Verdict
 
 SHOWN = 12
 

@@ -6,11 +6,11 @@ import judge
 from cast import Cast
 from house import House
 from http_json import eventually
-from judge import Verdict
 from mischief import Fault, Mischief
 from reader import Reader, position_of
 from traffic import Traffic
 from truth import Truth, truth_of
+from verdict import Verdict
 
 # Seconds: how long it may take until nothing is on its way, and how long it stays wrong before that is the verdict.
 READERS, GIVEN_UP_AFTER, RECONCILE_EVERY = 2, 40, 10
@@ -72,7 +72,7 @@ class Run:
             if time.monotonic() - asked > RECONCILE_EVERY:
                 eventually("rooms are compared", 60, self._reconcile)
                 asked = time.monotonic()
-            if not self._is_quiet():
+            if not self.is_quiet():
                 self._push_what_is_kept_back()
                 time.sleep(0.5)
                 continue
@@ -88,7 +88,7 @@ class Run:
         self.settling = time.monotonic() - begun
         if verdict is None or not self.truths:
             verdict = self._compare()
-            verdict.add("lost", f"not quiet within {SETTLED} s: {self._busy()}")
+            verdict.add("lost", f"not quiet within {SETTLED} s: {self.busy()}")
         self._streams(verdict)
         return verdict
 
@@ -106,9 +106,10 @@ class Run:
         self.house.api("POST", "/api/admin/rooms/reconcile", self.cast.facts["admin_api_key"], {})
         return True
 
-    def _is_quiet(self) -> bool:
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way."""
         try:
-            return not any(self._busy().values())
+            return not any(self.busy().values())
         except RuntimeError:
             return False
 
@@ -116,7 +117,7 @@ class Run:
         """What the homeserver was just pushing when it was killed, or made in the moment in which it found the replicas
         up again, it keeps to itself until the next push that fails. So that one fails here."""
         try:
-            is_kept_back = self._busy()["pushes"] > 0 and not self._is_down()
+            is_kept_back = self.busy()["pushes"] > 0 and not self._is_down()
         except RuntimeError:
             return
         if not is_kept_back:
@@ -143,7 +144,7 @@ class Run:
         return bool(self.house.homeserver_sql(
             "SELECT 1 FROM application_services_state WHERE as_id = 'tributary' AND state = 'down'"))
 
-    def _busy(self) -> dict[str, int]:
+    def busy(self) -> dict[str, int]:
         """What is still on its way: pushes that the homeserver retries, and jobs."""
         pushes = self.house.homeserver_sql("SELECT count(*) FROM application_services_txns WHERE as_id = 'tributary'")
         jobs = self.house.sql("SELECT kind, count(*) FROM tributary.jobs"
@@ -167,3 +168,6 @@ class Run:
             reader.finish(self.heads[reader.user_id], 120)
         judge.sockets(self.cast, self.truths, self.readers, self.starts, self.heads, self.answered, verdict)
         judge.nobodys(self.cast, verdict)
+        if not verdict.is_clean:
+            # For whoever looks for the cause: the cluster goes with its disk.
+            (self.house.run / "tributary.sql").write_bytes(b"".join(self.house.dump()))

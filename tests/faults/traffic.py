@@ -169,21 +169,24 @@ class Traffic:
             self.acknowledged.add(answer["eventId"])
         return answer.get("eventId")
 
-    def say(self, room: Room, times: int) -> None:
-        """Some messages more, by whoever is there."""
-        for nth in range(times):
-            self._message(room, random.Random(f"{room.room_id} {nth} {self._serial}"))
+    def say(self, room: Room, times: int) -> set[str | None]:
+        """Some messages more, by whoever is there; their ids."""
+        return {self._message(room, random.Random(f"{room.room_id} {nth} {self._serial}")) for nth in range(times)}
 
     def leave(self, nth: int) -> None:
         """A customer leaves a group; whoever is there goes on talking. To every other one they come back soon."""
         room = self._cast.room(f"left-{nth}")
         self.say(room, 3)
-        self._insist(lambda: self._own(room, "leave") in (200, 403))
-        self.sent["customer left"] += 1
+        self.go(room)
         self.say(room, 5)
         pause = random.Random(f"{self._seed} back {nth}").uniform(0, LONGEST_AWAY)
         if nth % 2 and not self._stop.wait(pause):
             self.come_back(nth)
+
+    def go(self, room: Room) -> None:
+        """They leave, and nobody says anything."""
+        self._insist(lambda: self._own(room, "leave") in (200, 403))
+        self.sent["customer left"] += 1
 
     def come_back(self, nth: int) -> None:
         """They are let in again, if they are not there."""

@@ -35,6 +35,7 @@ class Away:
 
     left: int
     left_ms: int
+    left_id: str
     back: int | None = None
     back_ms: int | None = None
 
@@ -79,7 +80,8 @@ def _page(cast: Cast, path: str, bot: str) -> dict | None:
     return answer if status == 200 else None
 
 
-def _member(truth: Truth, user_id: str, membership: str, order: int, ms: int) -> None:
+def _member(truth: Truth, event: dict, order: int) -> None:
+    user_id, membership, ms = event["state_key"], event["content"]["membership"], event["origin_server_ts"]
     is_there, was_there = membership in ("join", "invite"), user_id in truth.members
     if is_there and not was_there:
         truth.members.add(user_id)
@@ -87,7 +89,7 @@ def _member(truth: Truth, user_id: str, membership: str, order: int, ms: int) ->
             truth.away[user_id][-1].back, truth.away[user_id][-1].back_ms = order, ms
     elif was_there and not is_there:
         truth.members.discard(user_id)
-        truth.away.setdefault(user_id, []).append(Away(order, ms))
+        truth.away.setdefault(user_id, []).append(Away(order, ms, event["event_id"]))
 
 
 def truth_of(cast: Cast, room: Room, known_edits: set[str]) -> Truth:
@@ -100,7 +102,7 @@ def truth_of(cast: Cast, room: Room, known_edits: set[str]) -> Truth:
         relation = event["content"].get("m.relates_to") or {}
         is_pruned = "redacted_because" in event.get("unsigned", {})
         if event["type"] == "m.room.member":
-            _member(truth, event["state_key"], event["content"]["membership"], order, event["origin_server_ts"])
+            _member(truth, event, order)
         elif event["type"] == "m.reaction" and not is_pruned:
             reactions.setdefault(relation["event_id"], set()).add((event["sender"], relation["key"]))
         elif event["type"] == "m.room.message" and is_pruned and event["event_id"] in known_edits:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 // controlRoutes is the test's side: where requests go, what happens to them, what was seen.
@@ -22,6 +23,13 @@ func controlRoutes(s *state) http.Handler {
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.stats())
+	})
+	mux.HandleFunc("GET /pushes", func(w http.ResponseWriter, _ *http.Request) {
+		s.mu.Lock()
+		pushes := slices.Clone(s.pushes)
+		s.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(pushes)
 	})
 	mux.HandleFunc("DELETE /stats", func(w http.ResponseWriter, _ *http.Request) {
 		s.resetStats()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -49,12 +50,27 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case target == nil:
 		refuse(seen, http.StatusServiceUnavailable)
 	case mode == modeDropResponse:
-		p.forward(target).ServeHTTP(&discard{header: http.Header{}}, r)
+		p.pass(class, target, &statusWriter{ResponseWriter: &discard{header: http.Header{}}}, r)
 		seen.outcome = "dropped"
 		panic(http.ErrAbortHandler)
 	default:
-		p.forward(target).ServeHTTP(seen, r)
+		p.pass(class, target, seen, r)
 	}
+}
+
+// pass passes a request on; of a transaction it notes what it brought and what the target made of it.
+func (p *proxy) pass(class string, target *url.URL, w *statusWriter, r *http.Request) {
+	if class == "transactions" {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		began := time.Now()
+		// Deferred, since a sender may leave before the end of the answer.
+		defer func() { p.state.pushed(began, w.outcome, body) }()
+	}
+	p.forward(target).ServeHTTP(w, r)
 }
 
 // forward passes everything on as it is, the Host header too: Origin checks compare with it.

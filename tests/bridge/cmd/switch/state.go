@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -37,6 +38,15 @@ type state struct {
 	released chan struct{} // closed when the setting changes: hanging requests then break off
 	classes  map[string]*counts
 	txns     map[string]int // how often each transaction id was seen
+	pushes   []push
+}
+
+// push is a transaction that was passed on.
+type push struct {
+	BeganMS int64    `json:"beganMs"`
+	EndedMS int64    `json:"endedMs"`
+	Outcome string   `json:"outcome"` // the target's status, whether or not it got back to the sender
+	Events  []string `json:"events"`  // their ids, in order
 }
 
 func newState() *state {
@@ -116,6 +126,23 @@ func (s *state) outcome(class, status string) {
 	s.class(class).Statuses[status]++
 }
 
+func (s *state) pushed(began time.Time, outcome string, body []byte) {
+	var brought struct {
+		Events []struct {
+			EventID string `json:"event_id"`
+		} `json:"events"`
+	}
+	// Whether it is a transaction is the target's to say.
+	_ = json.Unmarshal(body, &brought)
+	events := make([]string, len(brought.Events))
+	for i, event := range brought.Events {
+		events[i] = event.EventID
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes = append(s.pushes, push{began.UnixMilli(), time.Now().UnixMilli(), outcome, events})
+}
+
 func (s *state) class(name string) *counts {
 	if s.classes[name] == nil {
 		s.classes[name] = &counts{Statuses: map[string]int{}}
@@ -126,5 +153,5 @@ func (s *state) class(name string) *counts {
 func (s *state) resetStats() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.classes, s.txns = map[string]*counts{}, map[string]int{}
+	s.classes, s.txns, s.pushes = map[string]*counts{}, map[string]int{}, []push{}
 }
