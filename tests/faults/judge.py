@@ -152,6 +152,7 @@ def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts:
             heads: dict[str, int], answered: dict[str, dict[str, tuple]], verdict: Verdict) -> None:
     """What each reader has against what is in the outbox, and against what their customer is answered."""
     pushes = Pushes(cast.house.pushes())
+    ids = dict(cast.house.sql("SELECT event_id, id::text FROM tributary.messages"))
     for person in cast.customers:
         outbox = cast.house.sql(
             "SELECT position, coalesce(message_id, conversation_id, connection_id)::text, kind FROM tributary.outbox"
@@ -161,13 +162,28 @@ def sockets(cast: Cast, truths: dict[str, Truth], readers: list[Reader], starts:
             "SELECT position, message_id::text, conversation_id::text, kind,"
             " (extract(epoch FROM created_at) * 1000)::bigint FROM tributary.outbox"
             " WHERE user_id = %s ORDER BY position", (person.user_id,)))
+        unseen = _unseen(person, own, ids, answered[person.user_id])
         for reader in (reader for reader in readers if reader.user_id == person.user_id):
             for kind, evidence in reader.wrong.items():
                 verdict.wrong[kind] += evidence
-            compare(reader, outbox, heads[person.user_id], answered[person.user_id], verdict)
+            compare(reader, outbox, heads[person.user_id], unseen, verdict)
             _created(person, reader, cast, own, verdict)
             _last(person, reader, own, answered[person.user_id], (stream, pushes), verdict)
             verdict.compared["frames"] += reader.received
+
+
+def _unseen(person: Person, own: dict[str, Truth], ids: dict[str, str], answered: dict[str, tuple]) -> dict[str, str]:
+    """By id, why somebody who has left is not answered a message; why somebody who stayed is not, `answers` has asked."""
+    unseen = {}
+    for truth in own.values():
+        for message in truth.messages.values() if person.matrix_id in truth.away else ():
+            if ids.get(message.event_id, "") in {"", *answered}:
+                continue
+            if any(each.has(message) for each in truth.away[person.matrix_id]):
+                unseen[ids[message.event_id]] = "not theirs any more"
+            elif _is_close(person, truth, message):
+                unseen[ids[message.event_id]] = "too close to a leave or a return to say"
+    return unseen
 
 
 def _created(person: Person, reader: Reader, cast: Cast, own: dict[str, Truth], verdict: Verdict) -> None:
@@ -194,8 +210,9 @@ def _last(person: Person, reader: Reader, own: dict[str, Truth], answered: dict[
     for message_id, found in last.items():
         wanted, (truth, message) = answered.get(message_id), said.get(found[0], (None, None))
         away = [each for each in truth.away.get(person.matrix_id, []) if each.has(message)] if truth else []
+        # Behind a return the end of access may be told, and what is told before it may be any change.
         if wanted is None and away and not any(
-                stream.knew(message_id, each.left_ms, each.back_ms)
+                each.back is None and stream.knew(message_id, each.left_ms)
                 or pushes.had_told(each.left_id, message.event_id, stream.told_at(message_id)) for each in away):
             verdict.compared["sent before a leave was known"] += 1
             continue

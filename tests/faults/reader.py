@@ -72,6 +72,7 @@ class Reader:
         """Another that has the same, and no connection."""
         other = Reader(self.name, self.user_id, self._port, self._token, self._start, self._forbidden, 0)
         other.log, other.left_out, other.received = list(self.log), list(self.left_out), self.received
+        other.wrong = {kind: list(found) for kind, found in self.wrong.items()}
         other._at, other._live = len(self.log) - 1, self._live
         return other
 
@@ -88,10 +89,11 @@ class Reader:
         while self.reached < head and time.monotonic() < deadline:
             self._connection(2.0, head)
 
-    def again(self, frames: int, patience: float) -> None:
-        """Resumes from so many frames back, after its end, and takes what comes up to `live`."""
-        self._at = max(-1, len(self.log) - 1 - frames)
+    def again(self, frames: int, patience: float) -> bool:
+        """Resumes from so many frames back, after its end, and takes what comes; whether that is all up to `live`."""
+        self._at, self._live = max(-1, len(self.log) - 1 - frames), position_of(self._start)
         self._connection(patience, None, "live")
+        return self._live >= self.head
 
     @property
     def head(self) -> int:
@@ -146,15 +148,14 @@ class Reader:
             self.wrong["leaked"].append(f"{self.name}: a {raw['type']} at {raw.get('cursor')} says what is not theirs")
         if raw["type"] == "live":
             self._live = max(self._live, position_of(raw["cursor"]))
+            self._leave_out(position_of(raw["cursor"]) + 1)
         if "cursor" not in raw or raw["type"] in ("hello", "live", "resync"):
             return
         message = raw["data"].get("message")
         frame = Frame(position_of(raw["cursor"]), raw["cursor"], raw["type"], about(raw["data"]),
                       shown(message) if message else None)
         self.received += 1
-        while self._at + 1 < len(self.log) and self.log[self._at + 1].position < frame.position:
-            self._at += 1
-            self.left_out.append(self.log[self._at])
+        self._leave_out(frame.position)
         expected = self.log[self._at + 1] if self._at + 1 < len(self.log) else None
         last = self.log[self._at].position if self._at >= 0 else position_of(self._start)
         if frame.position <= last:
@@ -169,6 +170,12 @@ class Reader:
             self._wrong("reordered", frame)
         else:
             self._wrong("doubled", frame)
+
+    def _leave_out(self, position: int) -> None:
+        """What it has before this position was not sent again."""
+        while self._at + 1 < len(self.log) and self.log[self._at + 1].position < position:
+            self._at += 1
+            self.left_out.append(self.log[self._at])
 
     def _wrong(self, what: str, frame: Frame) -> None:
         self.wrong[what].append(f"{self.name}: {frame.kind} at {frame.position} about {frame.about}")

@@ -18,15 +18,14 @@ class Stream:
             elif kind == "conversation.updated":
                 self.changes.append((position, conversation, at))
 
-    def knew(self, message_id: str, left_ms: int, back_ms: int | None) -> bool:
-        """Whether access had ended when it last told of this message, said behind a leave. An end of access is the last change
-        of the conversation until a return: there was one, and none came after the message."""
+    def knew(self, message_id: str, left_ms: int) -> bool:
+        """Whether access had ended when it last told of this message, said behind a leave without a return. The end of access
+        is the last change of the conversation: there was one, and none came after the message."""
         if message_id not in self.last:
             return True
         last, conversation, _ = self.last[message_id]
-        meanwhile = [position for position, of, at in self.changes
-                     if of == conversation and left_ms <= at and (back_ms is None or at < back_ms)]
-        return bool(meanwhile) and max(meanwhile) < last
+        since = [position for position, of, at in self.changes if of == conversation and left_ms <= at]
+        return bool(since) and max(since) < last
 
     def told_at(self, message_id: str) -> int:
         """When it last told of this message, in milliseconds; 0 if it does not."""
@@ -42,7 +41,7 @@ class Pushes:
         self._known: dict[str, int] = {}
         for push in pushes:
             for event_id in push["events"] if push["outcome"] == "200" else ():
-                self._known[event_id] = min(push["endedMs"], self._known.get(event_id, push["endedMs"]))
+                self._known[event_id] = min(push["answeredMs"], self._known.get(event_id, push["answeredMs"]))
 
     def had_told(self, leave: str, message: str, at_ms: int) -> bool:
         """Whether the replicas had a leave at this time, or before a message in the same push."""
@@ -51,9 +50,9 @@ class Pushes:
         return together or self._known.get(leave, at_ms + 1) <= at_ms
 
 
-def compare(reader: Reader, outbox: list[tuple], head: int, answered: dict[str, tuple], verdict: Verdict) -> None:
-    """What came behind `head`, such as how a bridge is doing, no reader waited for. What is not theirs any more leaves no
-    frame, also where it did before the leave was known; that it is not theirs `answers` has compared."""
+def compare(reader: Reader, outbox: list[tuple], head: int, unseen: dict[str, str], verdict: Verdict) -> None:
+    """What came behind `head`, such as how a bridge is doing, no reader waited for. Messages that are `unseen` leave no
+    frame, also where they did before a leave was known; the reason is what each is counted as."""
     has = {frame.position: frame.about for frame in reader.log}
     if [frame.position for frame in reader.log] != sorted(has):
         verdict.add("reordered", f"{reader.name}: positions that do not rise")
@@ -61,16 +60,16 @@ def compare(reader: Reader, outbox: list[tuple], head: int, answered: dict[str, 
         verdict.add("lost", f"{reader.name}: nothing behind {reader.reached} of {head}; its last connections: "
                     + "; ".join(reader.ends))
     for frame in reader.left_out:
-        if frame.shown and frame.about not in answered:
-            verdict.compared["not theirs any more, and not sent again"] += 1
+        if frame.about in unseen:
+            verdict.compared[f"not sent again, {unseen[frame.about]}"] += 1
         else:
             verdict.add("lost", f"{reader.name}: {frame.kind} at {frame.position} about {frame.about} was not sent again")
     for position, about, kind in outbox:
         if position not in has:
             if position > head:
                 continue
-            if kind.startswith("message.") and about not in answered:
-                verdict.compared["not theirs any more, and not sent"] += 1
+            if about in unseen:
+                verdict.compared[f"not sent, {unseen[about]}"] += 1
                 continue
             verdict.add("lost", f"{reader.name}: {kind} at {position} about {about}")
         elif has[position] != about:

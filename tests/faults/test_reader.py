@@ -79,6 +79,14 @@ class Replays(unittest.TestCase):
     def test_all_that_is_left_out_is_kept(self) -> None:
         self.assertEqual(self._is_sent(7, 8), ([1, 2, 3, 4, 5, 7, 8], [2, 3, 4, 5], {}))
 
+    def test_what_is_not_sent_again_before_live_is_kept(self) -> None:
+        self.page.take({"type": "live", "cursor": cursor(5)})
+        self.assertEqual(self._is_sent(6), ([1, 2, 3, 4, 5, 6], [2, 3, 4, 5], {}))
+
+    def test_live_further_back_than_it_was_says_nothing_of_what_follows(self) -> None:
+        self.page.take({"type": "live", "cursor": cursor(3)})
+        self.assertEqual(self._is_sent(4, 5), ([1, 2, 3, 4, 5], [2, 3], {}))
+
     def test_what_comes_behind_what_follows_it_is_reordered(self) -> None:
         self.assertEqual(self._is_sent(2, 4, 3), ([1, 2, 3, 4, 5], [3], {"reordered": 1}))
 

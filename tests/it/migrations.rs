@@ -9,7 +9,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::task::JoinHandle;
 use tributary::db::{self, Connection, migrate::MIGRATIONS};
 
-use crate::support::{eventually, postgres::TestDatabase, world::count};
+use crate::support::{
+    eventually,
+    postgres::TestDatabase,
+    world::{count, somebody_waits_for},
+};
 
 async fn empty() -> TestDatabase {
     let database = TestDatabase::new().await;
@@ -44,20 +48,6 @@ async fn before(table: &str) -> (TestDatabase, String) {
         harness.revert_last_migration(MIGRATIONS).unwrap();
     }
     (database, url)
-}
-
-/// Waits until the migration does. Other tests' databases are copies of the same one, in which a
-/// table has the same number.
-async fn somebody_waits_for(pool: &db::Database, table: &str) {
-    let waits = format!(
-        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-         WHERE d.datname = current_database() AND NOT l.granted
-           AND l.relation = 'tributary.{table}'::regclass"
-    );
-    eventually("the migration does not wait", async || {
-        (count(pool, &waits).await > 0).then_some(())
-    })
-    .await;
 }
 
 /// Migrates while somebody reads what a migration wants to change.

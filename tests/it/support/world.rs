@@ -14,7 +14,7 @@ use tributary::{
     stream::Relay,
 };
 
-use super::postgres::TestDatabase;
+use super::{eventually, postgres::TestDatabase};
 
 /// The bridge of every test.
 pub(crate) fn bridge() -> config::Bridge {
@@ -183,6 +183,20 @@ pub(crate) async fn count(db: &Database, sql: &str) -> i64 {
         .await
         .unwrap()
         .count
+}
+
+/// Waits until somebody waits for a lock of a table. Other tests' databases are copies of the same one,
+/// in which a table has the same number.
+pub(crate) async fn somebody_waits_for(pool: &Database, table: &str) {
+    let waits = format!(
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE d.datname = current_database() AND NOT l.granted
+           AND l.relation = 'tributary.{table}'::regclass"
+    );
+    eventually("nobody waits for the table", async || {
+        (count(pool, &waits).await > 0).then_some(())
+    })
+    .await;
 }
 
 /// A text message, sent a moment ago.

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{
     ALICE, ALICE_MATRIX, BOB, FRIEND,
     client::{Server, cursor},
-    support::eventually,
+    support::{eventually, world::somebody_waits_for},
     world::World,
 };
 
@@ -133,6 +133,12 @@ async fn whoever_does_not_answer_a_close_keeps_no_connection_to_the_database() {
     let server = Server::start(&world);
     let mut client = server.open(&world, ALICE, None).await;
     let since = cursor(&client.expect("hello").await);
+    drop(client);
+    eventually("nobody leaves", async || {
+        server.hub.is_empty().then_some(())
+    })
+    .await;
+    // With nobody there nothing of it is at hand.
     world.push(&[world.message(ROOM, FRIEND, "Hello")]).await;
     let others = world.database.pool();
     let mut holder = others.get().await.unwrap();
@@ -140,12 +146,11 @@ async fn whoever_does_not_answer_a_close_keeps_no_connection_to_the_database() {
     holder.batch_execute(hold).await.unwrap();
     let mut client = server.open(&world, ALICE, Some(&since)).await;
     client.expect("hello").await;
-    let used = || world.app.db.pool().used;
-    eventually("nothing is being read", async || (used() > 0).then_some(())).await;
+    somebody_waits_for(&others, "outbox").await;
     client.socket.send(Message::text("{")).await.unwrap();
     assert_eq!(client.closed().await, 1008);
     eventually("the connection is kept", async || {
-        (used() == 0).then_some(())
+        (world.app.db.pool().used == 0).then_some(())
     })
     .await;
     let stream = client.socket.into_inner().into_std().unwrap();

@@ -63,12 +63,13 @@ func (p *proxy) pass(class string, target *url.URL, w *statusWriter, r *http.Req
 	if class == "transactions" {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler)
+			refuse(w, http.StatusBadGateway)
+			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		began := time.Now()
 		// Deferred, since a sender may leave before the end of the answer.
-		defer func() { p.state.pushed(began, w.outcome, body) }()
+		defer func() { p.state.pushed(began, w, body) }()
 	}
 	p.forward(target).ServeHTTP(w, r)
 }
@@ -110,11 +111,12 @@ func reply(w http.ResponseWriter, code int, body string) {
 // statusWriter remembers the status, or what happened instead, for the statistics.
 type statusWriter struct {
 	http.ResponseWriter
-	outcome string
+	outcome  string
+	answered time.Time // when the answer began
 }
 
 func (w *statusWriter) WriteHeader(code int) {
-	w.outcome = strconv.Itoa(code)
+	w.outcome, w.answered = strconv.Itoa(code), time.Now()
 	w.ResponseWriter.WriteHeader(code)
 }
 

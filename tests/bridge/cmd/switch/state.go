@@ -43,10 +43,10 @@ type state struct {
 
 // push is a transaction that was passed on.
 type push struct {
-	BeganMS int64    `json:"beganMs"`
-	EndedMS int64    `json:"endedMs"`
-	Outcome string   `json:"outcome"` // the target's status, whether or not it got back to the sender
-	Events  []string `json:"events"`  // their ids, in order
+	BeganMS    int64    `json:"beganMs"`
+	AnsweredMS int64    `json:"answeredMs"` // when the answer began
+	Outcome    string   `json:"outcome"`    // the target's status, whether or not it got back to the sender; 502 without one
+	Events     []string `json:"events"`     // their ids, in order
 }
 
 func newState() *state {
@@ -126,7 +126,7 @@ func (s *state) outcome(class, status string) {
 	s.class(class).Statuses[status]++
 }
 
-func (s *state) pushed(began time.Time, outcome string, body []byte) {
+func (s *state) pushed(began time.Time, answer *statusWriter, body []byte) {
 	var brought struct {
 		Events []struct {
 			EventID string `json:"event_id"`
@@ -140,7 +140,7 @@ func (s *state) pushed(began time.Time, outcome string, body []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pushes = append(s.pushes, push{began.UnixMilli(), time.Now().UnixMilli(), outcome, events})
+	s.pushes = append(s.pushes, push{began.UnixMilli(), answer.answered.UnixMilli(), answer.outcome, events})
 }
 
 func (s *state) class(name string) *counts {
