@@ -183,6 +183,9 @@ def _unseen(person: Person, own: dict[str, Truth], ids: dict[str, str], answered
                 unseen[ids[message.event_id]] = "not theirs any more"
             elif _is_close(person, truth, message):
                 unseen[ids[message.event_id]] = "too close to a leave or a return to say"
+        for event_id in truth.pruned_edits & ids.keys():
+            if ids[event_id] not in answered:
+                unseen[ids[event_id]] = "an edit that was taken back"
     return unseen
 
 

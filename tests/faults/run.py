@@ -73,7 +73,7 @@ class Run:
                 eventually("rooms are compared", 60, self._reconcile)
                 asked = time.monotonic()
             if not self.is_quiet():
-                self._push_what_is_kept_back()
+                self.push_what_is_kept_back()
                 time.sleep(0.5)
                 continue
             before, verdict = verdict, self._compare()
@@ -113,7 +113,7 @@ class Run:
         except RuntimeError:
             return False
 
-    def _push_what_is_kept_back(self) -> None:
+    def push_what_is_kept_back(self) -> None:
         """What the homeserver was just pushing when it was killed, or made in the moment in which it found the replicas
         up again, it keeps to itself until the next push that fails. So that one fails here."""
         try:
